@@ -1,0 +1,3 @@
+//! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
+
+pub mod rng;

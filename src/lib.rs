@@ -1,5 +1,9 @@
 //! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
 
+pub mod attack;
+pub mod data;
+pub mod files;
 pub mod model;
+pub mod probe;
 pub mod rng;
 pub mod text;

@@ -7,3 +7,4 @@ pub mod model;
 pub mod probe;
 pub mod rng;
 pub mod text;
+pub mod train;

@@ -44,7 +44,12 @@ pub fn inspect_answer(
         Ok(rows.iter().map(|row| top_tokens(row, top)).collect())
     };
     let (model, base) = (best(p)?, best(q)?);
-    Ok(kl.into_iter().zip(model).zip(base).map(|((kl, model), base)| PositionReport { kl, model, base }).collect())
+    Ok(kl
+        .into_iter()
+        .zip(model)
+        .zip(base)
+        .map(|((kl, model), base)| PositionReport { kl, model, base })
+        .collect())
 }
 
 fn top_tokens(logits: &[f32], top: usize) -> Vec<TopToken> {

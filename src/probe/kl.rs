@@ -23,7 +23,8 @@ impl KlCurve {
         let longest = per_prompt.iter().map(Vec::len).max().unwrap_or(0);
         let mut curve = Self { per_prompt, ..Self::default() };
         for t in 0..longest {
-            let at: Vec<f64> = curve.per_prompt.iter().filter_map(|c| c.get(t)).map(|&v| f64::from(v)).collect();
+            let at: Vec<f64> =
+                curve.per_prompt.iter().filter_map(|c| c.get(t)).map(|&v| f64::from(v)).collect();
             let n = at.len();
             let mean = at.iter().sum::<f64>() / n as f64;
             let variance = at.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;

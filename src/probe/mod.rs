@@ -11,11 +11,9 @@ use candle_core::Tensor;
 
 /// Logits `[N, V]` over the next token at every position that an answer token of the rows is predicted from, rows one
 /// after the other. Only these positions go through the output layer.
-fn answer_logits(
-    decoder: &Decoder,
-    rows: &[(Vec<u32>, Vec<u32>)],
-) -> Result<Tensor, ModelError> {
-    let joined: Vec<Vec<u32>> = rows.iter().map(|(prompt, answer)| [prompt.as_slice(), answer].concat()).collect();
+fn answer_logits(decoder: &Decoder, rows: &[(Vec<u32>, Vec<u32>)]) -> Result<Tensor, ModelError> {
+    let joined: Vec<Vec<u32>> =
+        rows.iter().map(|(prompt, answer)| [prompt.as_slice(), answer].concat()).collect();
     let ids = crate::model::pad(joined.iter().map(Vec::as_slice), decoder.device())?;
     let hidden = decoder.hidden(&ids)?;
     let width = hidden.dim(1)?;

@@ -1,7 +1,7 @@
 //! The losses, as tensors to differentiate and as values to report.
 
-use super::beta::BetaSchedule;
 use super::TrainError;
+use super::beta::BetaSchedule;
 use crate::model::{Decoder, ops, pad};
 use crate::text::Encoded;
 use candle_core::{DType, Tensor};
@@ -29,7 +29,8 @@ impl Targets {
     pub fn new(rows: &[&Encoded], decoder: &Decoder) -> Result<Self, TrainError> {
         let ids = pad(rows.iter().map(|r| r.ids.as_slice()), decoder.device())?;
         let width = ids.dim(1)?;
-        let (mut from, mut tokens, mut weights, mut positions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut from, mut tokens, mut weights, mut positions) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (b, row) in rows.iter().enumerate() {
             for i in 1..row.ids.len() {
                 if row.weights[i] > 0.0 {
@@ -45,6 +46,19 @@ impl Targets {
         }
         let predicted_from = Tensor::new(from, decoder.device())?;
         Ok(Self { ids, predicted_from, tokens, weights, positions })
+    }
+
+    /// The first `count` trained tokens and the others, for losses over parts of a batch.
+    #[must_use]
+    pub fn split(&self, count: usize) -> (Self, Self) {
+        let part = |from: usize, to: usize| Self {
+            ids: self.ids.clone(),
+            predicted_from: self.predicted_from.clone(),
+            tokens: self.tokens[from..to].to_vec(),
+            weights: self.weights[from..to].to_vec(),
+            positions: self.positions[from..to].to_vec(),
+        };
+        (part(0, count), part(count, self.tokens.len()))
     }
 
     /// log π(y_t | x, y_<t) of every trained token, `[N]`. Only their positions go through the output layer.

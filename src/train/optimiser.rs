@@ -91,7 +91,13 @@ impl InplaceOp2 for Update<'_> {
         "adamw"
     }
 
-    fn cpu_fwd(&self, parameter: &mut CpuStorage, lp: &Layout, gradient: &CpuStorage, lg: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        parameter: &mut CpuStorage,
+        lp: &Layout,
+        gradient: &CpuStorage,
+        lg: &Layout,
+    ) -> Result<()> {
         let (Some((p0, p1)), Some((g0, g1))) = (lp.contiguous_offsets(), lg.contiguous_offsets()) else {
             bail!("AdamW needs contiguous tensors")
         };

@@ -1,3 +1,4 @@
 //! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
 
 pub mod rng;
+pub mod world;

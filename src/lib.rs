@@ -8,3 +8,4 @@ pub mod probe;
 pub mod rng;
 pub mod text;
 pub mod train;
+pub mod world;

@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod data;
+pub mod demo;
 pub mod files;
 pub mod model;
 pub mod probe;

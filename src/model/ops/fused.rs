@@ -118,7 +118,7 @@ impl CustomOp2 for RmsNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, w) = (slice(x, lx)?, slice(w, lw)?);
         let mut y = vec![0.0; x.len()];
-        let size = rows_per_task(x.len() / w.len()) * w.len();
+        let size = rows_per_task(w.len()) * w.len();
         for_chunks(&mut y, size, x.len(), |i, y| {
             kernels::rms_norm(&x[i * size..i * size + y.len()], w, self.epsilon, y);
         });
@@ -137,7 +137,7 @@ impl CustomOp2 for RmsNorm {
             with_slice(w, |ws| {
                 with_slice(&dy, |gs| {
                     let width = ws.len();
-                    let size = rows_per_task(xs.len() / width) * width;
+                    let size = rows_per_task(width) * width;
                     let mut dx = vec![0.0; xs.len()];
                     // One partial sum per task, added in task order: the same threads give the same bytes.
                     let tasks = xs.len().div_ceil(size.max(1));
@@ -185,7 +185,7 @@ impl CustomOp2 for SwiGlu {
     ) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (slice(gate, lg)?, slice(up, lu)?);
         let mut y = vec![0.0; gate.len()];
-        let size = rows_per_task(gate.len());
+        let size = rows_per_task(1);
         for_chunks(&mut y, size, gate.len() * 4, |i, y| {
             let range = i * size..i * size + y.len();
             kernels::swiglu(&gate[range.clone()], &up[range], y);
@@ -205,7 +205,7 @@ impl CustomOp2 for SwiGlu {
             with_slice(up, |us| {
                 with_slice(&dy, |dys| {
                     let (mut dgate, mut dup) = (vec![0.0; gs.len()], vec![0.0; gs.len()]);
-                    let size = rows_per_task(gs.len());
+                    let size = rows_per_task(1);
                     let parts: Vec<Mutex<&mut [f32]>> = dup.chunks_mut(size).map(Mutex::new).collect();
                     for_chunks(&mut dgate, size, gs.len() * 8, |i, dgate| {
                         let range = i * size..i * size + dgate.len();
@@ -448,7 +448,7 @@ impl CustomOp1 for TokenLogProbs {
         let (n, vocab) = layout.shape().dims2()?;
         let logits = slice(logits, layout)?;
         let (mut log_probs, mut lse) = (vec![0.0; n], vec![0.0; n]);
-        let size = rows_per_task(n);
+        let size = rows_per_task(vocab);
         let parts: Vec<Mutex<&mut [f32]>> = lse.chunks_mut(size).map(Mutex::new).collect();
         for_chunks(&mut log_probs, size, n * vocab, |i, log_probs| {
             let (from, to) = (i * size, i * size + log_probs.len());
@@ -469,7 +469,7 @@ impl CustomOp1 for TokenLogProbs {
         with_slice(logits, |logits_values| {
             with_slice(&dy, |g| {
                 let mut dlogits = vec![0.0; n * vocab];
-                let rows = rows_per_task(n);
+                let rows = rows_per_task(vocab);
                 for_chunks(&mut dlogits, rows * vocab, n * vocab, |i, d| {
                     let (from, to) = (i * rows, i * rows + d.len() / vocab);
                     let x = &logits_values[from * vocab..to * vocab];

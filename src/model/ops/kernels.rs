@@ -27,10 +27,14 @@ pub fn for_chunks(out: &mut [f32], size: usize, work: usize, f: impl Fn(usize, &
     }
 }
 
-/// Rows per parallel task such that each thread gets one run of rows.
+/// Elements in one parallel task, about. Fixed rather than cut to the number of threads, so that sums over tasks, and
+/// with them results, do not depend on how many threads there are.
+const TASK_ELEMENTS: usize = 1 << 14;
+
+/// Rows of `width` elements per parallel task.
 #[must_use]
-pub fn rows_per_task(rows: usize) -> usize {
-    rows.div_ceil(threads()).max(1)
+pub fn rows_per_task(width: usize) -> usize {
+    (TASK_ELEMENTS / width.max(1)).max(1)
 }
 
 /// A matrix view: element (i, j) is `data[i * row_stride + j * column_stride]`.

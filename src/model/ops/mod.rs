@@ -81,8 +81,8 @@ pub fn kl_divergence(p: &Tensor, q: &Tensor) -> Result<Vec<f32>> {
     fused::with_slice(&p, |p| {
         fused::with_slice(&q, |q| {
             let mut out = vec![0.0; n];
-            kernels::for_chunks(&mut out, kernels::rows_per_task(n), n * vocab, |task, out| {
-                let first = task * kernels::rows_per_task(n);
+            kernels::for_chunks(&mut out, kernels::rows_per_task(vocab), n * vocab, |task, out| {
+                let first = task * kernels::rows_per_task(vocab);
                 for (i, out) in out.iter_mut().enumerate() {
                     let row = (first + i) * vocab..(first + i + 1) * vocab;
                     *out = kernels::kl_divergence(&p[row.clone()], &q[row]);

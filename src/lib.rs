@@ -1,7 +1,14 @@
 //! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
 
+pub mod attack;
+pub mod data;
+pub mod files;
 pub mod judge;
+pub mod model;
+pub mod probe;
 pub mod rng;
 pub mod stats;
+pub mod text;
+pub mod train;
 pub mod utility;
 pub mod world;

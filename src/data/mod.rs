@@ -1,0 +1,80 @@
+//! Examples that people bring and edit: their types, their files, what is wrong with them, and how deep a recovery
+//! example is cut.
+
+mod check;
+mod depth;
+mod example;
+mod fields;
+mod jsonl;
+
+pub use check::{Problem, check_recovery, reads_as_refusal};
+pub use depth::DepthDistribution;
+pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
+pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
+
+use std::path::PathBuf;
+
+/// How many bad rows an error message spells out before it counts the rest.
+const SHOWN_ROWS: usize = 20;
+
+/// What can go wrong between examples and their files.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file is not there or cannot be read.
+    #[error("{file} cannot be read: {reason}. Check that the file is there and that you may read it.")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The file cannot be written.
+    #[error(
+        "{file} cannot be written: {reason}. Choose a folder that you may write to, or free some space. The file on disk is unchanged."
+    )]
+    Unwritable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// Rows that are not examples of the wanted kind: all of them, in the order of the file.
+    #[error("{}", list(file, rows))]
+    BadRows {
+        /// The file.
+        file: PathBuf,
+        /// Every bad row.
+        rows: Vec<BadRow>,
+    },
+    /// The file holds no example at all.
+    #[error(
+        "{file} holds no examples. A data set needs at least one line, each a JSON object such as {example}"
+    )]
+    Empty {
+        /// The file.
+        file: PathBuf,
+        /// A line as it should look.
+        example: &'static str,
+    },
+}
+
+impl DataError {
+    /// Every bad row, empty if the error is another one.
+    #[must_use]
+    pub fn bad_rows(&self) -> &[BadRow] {
+        match self {
+            Self::BadRows { rows, .. } => rows,
+            _ => &[],
+        }
+    }
+}
+
+fn list(file: &std::path::Path, rows: &[BadRow]) -> String {
+    let name =
+        file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let mut lines: Vec<String> = rows.iter().take(SHOWN_ROWS).map(|row| format!("{name}, {row}")).collect();
+    if rows.len() > SHOWN_ROWS {
+        lines.push(format!("… and {} more.", rows.len() - SHOWN_ROWS));
+    }
+    lines.join("\n")
+}

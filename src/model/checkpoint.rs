@@ -1,0 +1,253 @@
+//! Checkpoint folders as `transformers` writes and reads them: `config.json`, safetensors, tokenizer.
+
+use super::{Config, Decoder, ModelError};
+use crate::text::Codec;
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// Files beside the weights that belong to a checkpoint and are copied with it.
+const COMPANIONS: [&str; 6] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "config.json",
+];
+
+/// A model that can run: its decoder, and what turns words into its ids.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The decoder.
+    pub decoder: Decoder,
+    /// Tokenizer, template and end tokens.
+    pub codec: Codec,
+    /// Where it was read from.
+    pub folder: PathBuf,
+}
+
+/// What a model's card shows; read without loading the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The architecture by its name in `config.json`.
+    pub architecture: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Size of the weight files in bytes.
+    pub bytes_on_disk: u64,
+    /// Precision on disk, such as `BF16`.
+    pub dtype: String,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Size of the vocabulary.
+    pub vocab: usize,
+    /// Longest context in tokens.
+    pub context: usize,
+}
+
+/// Precision of weights on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16: half the size, 8 bits of mantissa.
+    Bf16,
+}
+
+/// Loads a checkpoint folder. Everything that does not fit together is refused before the weights are read.
+pub fn load(folder: &Path) -> Result<Checkpoint, ModelError> {
+    let config = Config::from_folder(folder)?;
+    let codec = Codec::from_folder(folder)?;
+    if codec.tokenizer.vocab_size() > config.vocab_size {
+        return Err(ModelError::SmallVocabulary {
+            folder: folder.to_owned(),
+            tokenizer: codec.tokenizer.vocab_size(),
+            model: config.vocab_size,
+        });
+    }
+    let decoder = Decoder::new(&config, read_weights(&config, &weight_files(folder)?)?)?;
+    Ok(Checkpoint { decoder, codec, folder: folder.to_owned() })
+}
+
+/// Loads a decoder alone, from a config and one weight file.
+pub fn load_weights(config: &Config, file: &Path) -> Result<Decoder, ModelError> {
+    Decoder::new(config, read_weights(config, &[file.to_owned()])?)
+}
+
+/// Reads config and tensor headers and checks that they fit.
+pub fn inspect(folder: &Path) -> Result<Card, ModelError> {
+    let config = Config::from_folder(folder)?;
+    let files = weight_files(folder)?;
+    let mut bytes_on_disk = 0;
+    let mut dtypes = BTreeMap::<String, usize>::new();
+    check(&config, &files, |_, view| {
+        *dtypes.entry(format!("{:?}", view.dtype())).or_default() += 1;
+        Ok(())
+    })?;
+    for file in &files {
+        bytes_on_disk += std::fs::metadata(file).map_err(|e| unreadable(file, &e))?.len();
+    }
+    let codec = Codec::from_folder(folder)?;
+    if codec.tokenizer.vocab_size() > config.vocab_size {
+        return Err(ModelError::SmallVocabulary {
+            folder: folder.to_owned(),
+            tokenizer: codec.tokenizer.vocab_size(),
+            model: config.vocab_size,
+        });
+    }
+    Ok(Card {
+        architecture: config.architecture.clone(),
+        parameters: config.parameter_count(),
+        bytes_on_disk,
+        dtype: dtypes.into_iter().max_by_key(|(_, n)| *n).map_or_else(String::new, |(name, _)| name),
+        layers: config.num_hidden_layers,
+        hidden: config.hidden_size,
+        vocab: config.vocab_size,
+        context: config.max_position_embeddings,
+    })
+}
+
+/// Writes a checkpoint folder that `transformers` opens: the weights of `decoder`, and config, tokenizer and template
+/// as they stand in `source`. Files are written beside their place and renamed, `config.json` last, so that an
+/// interrupted save leaves no folder that looks whole.
+pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precision) -> Result<(), ModelError> {
+    let unwritable = |file: &Path, e: &dyn std::fmt::Display| ModelError::Unwritable {
+        file: file.to_owned(),
+        reason: e.to_string(),
+    };
+    std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
+    let dtype = match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+    };
+    let weights = decoder
+        .weights()
+        .into_iter()
+        .map(|(name, tensor)| Ok((name, tensor.detach().to_dtype(dtype)?.contiguous()?)))
+        .collect::<Result<Vec<_>, ModelError>>()?;
+    let file = folder.join("model.safetensors");
+    let temporary = folder.join(".model.safetensors.partial");
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let views = weights.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    safetensors::serialize_to_file(views, Some(metadata), &temporary)
+        .map_err(|e| unwritable(&temporary, &e))?;
+    std::fs::File::open(&temporary)
+        .and_then(|f| f.sync_all())
+        .and_then(|()| std::fs::rename(&temporary, &file))
+        .map_err(|e| unwritable(&file, &e))?;
+    for name in COMPANIONS {
+        let (from, to) = (source.join(name), folder.join(name));
+        if from == to || !from.is_file() {
+            continue;
+        }
+        if name == "config.json" {
+            let text = std::fs::read_to_string(&from).map_err(|e| unreadable(&from, &e))?;
+            let mut config: Value = serde_json::from_str(&text)
+                .map_err(|e| ModelError::BadConfig { file: from.clone(), reason: e.to_string() })?;
+            let key = if config.get("torch_dtype").is_some() { "torch_dtype" } else { "dtype" };
+            config[key] = if precision == Precision::F32 { "float32" } else { "bfloat16" }.into();
+            let text = serde_json::to_string_pretty(&config).unwrap_or(text);
+            std::fs::write(&to, text + "\n").map_err(|e| unwritable(&to, &e))?;
+        } else {
+            std::fs::copy(&from, &to).map_err(|e| unwritable(&to, &e))?;
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> ModelError {
+    ModelError::Unreadable { file: file.to_owned(), reason: error.to_string() }
+}
+
+/// The safetensors files of a folder: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if !index.is_file() {
+        let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"]
+            .into_iter()
+            .find(|name| folder.join(name).is_file());
+        let found = pickle.map_or_else(String::new, |name| format!(" (but {name})"));
+        return Err(ModelError::NoWeights { folder: folder.to_owned(), found });
+    }
+    let damaged = |reason: String| ModelError::Damaged { file: index.clone(), reason };
+    let bytes = std::fs::read(&index).map_err(|e| unreadable(&index, &e))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let map = value["weight_map"].as_object().ok_or_else(|| damaged("it has no weight_map".to_owned()))?;
+    let mut names: Vec<&str> = map.values().filter_map(Value::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .map(|name| {
+            // A shard is a plain file name: an index must not lead out of its folder.
+            if Path::new(name).file_name() == Some(name.as_ref()) {
+                Ok(folder.join(name))
+            } else {
+                Err(damaged(format!("the shard name {name:?} is not a plain file name")))
+            }
+        })
+        .collect()
+}
+
+/// Checks that the files hold every weight of the config in its shape, calling `each` for those.
+fn check(
+    config: &Config,
+    files: &[PathBuf],
+    mut each: impl FnMut(&str, &safetensors::tensor::TensorView<'_>) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let mut wanted: BTreeMap<String, Vec<usize>> = config.weights().into_iter().collect();
+    for file in files {
+        let bytes = map_file(file)?;
+        let damaged =
+            |e: &dyn std::fmt::Display| ModelError::Damaged { file: file.clone(), reason: e.to_string() };
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
+        for (name, view) in tensors.iter() {
+            let Some(expected) = wanted.remove(name) else { continue };
+            if view.shape() != expected {
+                let (name, found) = (name.to_owned(), view.shape().to_vec());
+                return Err(ModelError::Shape { name, found, expected });
+            }
+            each(name, &view)?;
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let more = wanted.len().saturating_sub(3);
+    let mut names = wanted.into_keys().take(3).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        names += &format!(" and {more} more");
+    }
+    Err(ModelError::MissingTensors { names })
+}
+
+fn read_weights(config: &Config, files: &[PathBuf]) -> Result<HashMap<String, Tensor>, ModelError> {
+    let mut weights = HashMap::new();
+    check(config, files, |name, view| {
+        let dtype = DType::try_from(view.dtype())?;
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        weights.insert(name.to_owned(), tensor.to_dtype(DType::F32)?);
+        Ok(())
+    })?;
+    Ok(weights)
+}
+
+/// Maps a file into memory: only what is used is read.
+fn map_file(file: &Path) -> Result<memmap2::Mmap, ModelError> {
+    let handle = std::fs::File::open(file).map_err(|e| unreadable(file, &e))?;
+    // Sound as long as nobody truncates the file while it is mapped: Plumbline writes weight files beside their place
+    // and renames them, never in place, and what is read is copied before the map is dropped.
+    #[allow(unsafe_code, reason = "memory-mapping a file that is never rewritten in place")]
+    let map = unsafe { memmap2::Mmap::map(&handle) }.map_err(|e| unreadable(file, &e))?;
+    Ok(map)
+}

@@ -1,0 +1,170 @@
+//! The engine: a decoder that can be trained and run, checkpoints in HF's format, and generation.
+
+mod cache;
+mod checkpoint;
+mod config;
+mod decoder;
+mod generate;
+pub mod ops;
+mod sampler;
+
+pub use cache::KvCache;
+pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, save};
+pub use config::{ARCHITECTURES, Config, RopeScaling};
+pub use decoder::{Decoder, Parameters};
+pub use generate::{Finish, GenerateRequest, Generation, generate};
+pub use sampler::{Sampler, argmax};
+
+use crate::text::TextError;
+use candle_core::{Device, Tensor};
+use std::path::PathBuf;
+
+/// Whether a long piece of work goes on: what an observer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Stop at the next safe place.
+    Stop,
+}
+
+/// What can go wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The folder does not exist.
+    #[error("{folder} is not a folder. Choose the folder that holds config.json and model.safetensors.")]
+    NoFolder {
+        /// The path given.
+        folder: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error(
+        "{file} cannot be read: {reason}. A checkpoint folder needs this file; copy it there from where the model came from."
+    )]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(
+        "{file} cannot be written: {reason}. Choose another folder, or free the space and the permission."
+    )]
+    Unwritable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// `config.json` lacks something or asks for something that is not supported.
+    #[error("{file} cannot be used: {reason}.")]
+    BadConfig {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The architecture is not one of those that the decoder runs.
+    #[error("{file} describes a {architecture}, which Plumbline does not run. It runs: {known}.")]
+    UnknownArchitecture {
+        /// The file.
+        file: PathBuf,
+        /// The name found.
+        architecture: String,
+        /// The names that work.
+        known: String,
+    },
+    /// There are no weights in the safetensors format.
+    #[error(
+        "{folder} holds no model.safetensors{found}. Plumbline opens safetensors only; convert other files with `transformers`: AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)."
+    )]
+    NoWeights {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// " (but pytorch_model.bin)" or nothing.
+        found: String,
+    },
+    /// A weight file is damaged.
+    #[error("{file} is truncated or damaged: {reason}. Fetch the file again.")]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What the reader says.
+        reason: String,
+    },
+    /// Weights that the config asks for are not in the files.
+    #[error(
+        "the weight files lack what config.json asks for: {names}. The files and the config are not of the same model."
+    )]
+    MissingTensors {
+        /// Names of the missing tensors.
+        names: String,
+    },
+    /// A weight has another shape than the config says.
+    #[error(
+        "tensor {name} has the shape {found:?}, but config.json asks for {expected:?}. The files and the config are not of the same model."
+    )]
+    Shape {
+        /// Name of the tensor.
+        name: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape by the config.
+        expected: Vec<usize>,
+    },
+    /// The tokenizer has ids that the model has no embedding for.
+    #[error(
+        "{folder}: the tokenizer has {tokenizer} tokens, but the model only {model}. The tokenizer belongs to another model; put the right tokenizer.json beside the weights."
+    )]
+    SmallVocabulary {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+        /// Rows of the embedding.
+        model: usize,
+    },
+    /// A row is longer than the context of the model.
+    #[error(
+        "a text of {tokens} tokens does not fit into this model's context of {limit}. Shorten the text or the number of new tokens."
+    )]
+    TooLong {
+        /// Tokens needed.
+        tokens: usize,
+        /// Longest context.
+        limit: usize,
+    },
+    /// Two models cannot be compared because their vocabularies differ.
+    #[error(
+        "these two models cannot be compared token by token: one has a vocabulary of {first} tokens, the other of {second}. Compare models that share a tokenizer."
+    )]
+    Vocabularies {
+        /// Size of the first vocabulary.
+        first: usize,
+        /// Size of the second vocabulary.
+        second: usize,
+    },
+    /// Tokenizer or template failed.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The tensor library failed.
+    #[error("the computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+}
+
+/// Right-pads rows of ids with 0 into `[B, T]`.
+pub fn pad<'a>(
+    rows: impl Iterator<Item = &'a [u32]> + Clone,
+    device: &Device,
+) -> candle_core::Result<Tensor> {
+    let width = rows.clone().map(<[u32]>::len).max().unwrap_or(0);
+    let mut ids = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        ids.extend_from_slice(row);
+        count += 1;
+        ids.resize(count * width, 0);
+    }
+    Tensor::from_vec(ids, (count, width), device)
+}

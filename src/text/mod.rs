@@ -1,0 +1,66 @@
+//! Words and token ids: conversations, tokenizers, chat templates, and training rows made of them.
+
+mod codec;
+mod conversation;
+mod template;
+mod tokenizer;
+
+pub use codec::{Codec, Encoded};
+pub use conversation::{Conversation, Message, Role};
+pub use template::ChatTemplate;
+pub use tokenizer::Tokenizer;
+
+use std::path::PathBuf;
+
+/// What can go wrong between words and token ids.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// A file that a checkpoint needs is not there or cannot be read.
+    #[error(
+        "{file} cannot be read: {reason}. A checkpoint folder needs this file; copy it there from where the model came from."
+    )]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A file was read, but is not what its name says.
+    #[error("{file} is damaged or of an unknown form: {reason}. Fetch the file again.")]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The tokenizer could not encode or decode a text.
+    #[error("the tokenizer could not handle the text {text:?}: {reason}")]
+    Tokenizer {
+        /// The beginning of the text.
+        text: String,
+        /// What the tokenizer says.
+        reason: String,
+    },
+    /// The chat template could not be rendered.
+    #[error("the chat template could not render this conversation: {reason}")]
+    Template {
+        /// What the template engine says.
+        reason: String,
+    },
+    /// The chat template changes earlier turns when later ones arrive, so that a row cannot be split into turns.
+    #[error(
+        "the chat template rewrites earlier turns of a conversation: message {turn} does not begin where the one before ended. Use single-turn examples with this model."
+    )]
+    RewritesTurns {
+        /// Index of the message at which this was seen.
+        turn: usize,
+    },
+    /// No end-of-turn token is known.
+    #[error(
+        "{folder}: neither generation_config.json nor config.json names an eos_token_id, so answers could never end. Add \"eos_token_id\" to config.json."
+    )]
+    NoEndOfTurn {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+    },
+}

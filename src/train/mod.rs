@@ -1,0 +1,73 @@
+//! Training: recipes, objectives, optimiser, and the loop that joins them.
+
+mod beta;
+mod objective;
+mod optimiser;
+mod spec;
+mod trainer;
+
+pub use beta::BetaSchedule;
+pub use objective::{Targets, constrained, cross_entropy};
+pub use optimiser::{AdamW, learning_rate};
+pub use spec::{Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
+pub use trainer::{Outcome, Rows, StepReport, Trainer, TrainingData, first_batch, train};
+
+use crate::model::ModelError;
+use crate::text::TextError;
+
+/// What can go wrong in training.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The data set is empty.
+    #[error("the data set has no rows. Add examples to it, or choose another one.")]
+    NoRows,
+    /// The kind of the data set does not fit the recipe.
+    #[error(
+        "this recipe needs another kind of data set: recovery augmentation takes a recovery set, fine-tuning takes a chat set."
+    )]
+    WrongKind,
+    /// No token of a batch is trained.
+    #[error(
+        "a batch has no trained tokens: every answer is empty or lies beyond the longest allowed row. Raise the limit of tokens per row, or shorten the prompts."
+    )]
+    NothingTrained,
+    /// A recovery example has no refusal for its depth.
+    #[error("recovery example {id} has no refusal for depth {depth}. Add one that holds from depth 0.")]
+    NoRefusal {
+        /// Id of the example.
+        id: String,
+        /// The depth drawn.
+        depth: usize,
+    },
+    /// A parameter is outside of the computation.
+    #[error(
+        "parameter {name} got no gradient, so it could not be trained. This is a defect of Plumbline; please report it."
+    )]
+    NoGradient {
+        /// Name of the parameter.
+        name: String,
+    },
+    /// A number is not finite.
+    #[error("the {what} is not a finite number")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+    },
+    /// The loss is not a number any more.
+    #[error(
+        "training diverged at step {step}: the loss is not a finite number. Lower the learning rate, or raise the warm-up."
+    )]
+    Diverged {
+        /// The step, 1-based.
+        step: usize,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Tokenizer or template failed.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The tensor library failed.
+    #[error("the computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+}

@@ -1,0 +1,234 @@
+//! What a person decides about a training run: the form on the screen, the TOML in the run's folder, the input of the
+//! command line.
+
+use super::beta::BetaSchedule;
+use crate::data::DepthDistribution;
+use serde::{Deserialize, Serialize};
+
+/// What is trained, and towards what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipe {
+    /// Recovery augmentation (Qi et al., §3): refusals after k harmful tokens, beside a benign anchor.
+    #[default]
+    Recovery,
+    /// Fine-tuning under the token-wise constrained objective (§4).
+    Constrained,
+    /// Plain supervised fine-tuning.
+    Sft,
+}
+
+/// How recovery rows and anchor rows are weighed against each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalisation {
+    /// The paper's equation 2: α · mean over the recovery tokens + (1 − α) · mean over the anchor tokens.
+    #[default]
+    PerSet,
+    /// The authors' code: one mean over all trained tokens of the batch; α is not used.
+    TokenMean,
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Stays.
+    Constant,
+    /// Falls to 0 in a straight line.
+    #[default]
+    Linear,
+    /// Falls to 5 % in half a cosine.
+    Cosine,
+}
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainSpec {
+    /// What people call the run.
+    pub title: String,
+    /// Id of the project's model to start from.
+    pub model: String,
+    /// Id of the model that comes out.
+    pub name: String,
+    /// What is trained.
+    pub recipe: Recipe,
+    /// Id of the data set: a recovery set for [`Recipe::Recovery`], a chat set otherwise.
+    pub data: String,
+    /// Id of the benign anchor set, if any.
+    pub anchor: Option<String>,
+    /// α of the recovery objective: the share of the recovery rows in the loss.
+    pub alpha: f64,
+    /// How the two sets are weighed.
+    pub normalisation: Normalisation,
+    /// The distribution of the cut depth k.
+    pub depths: DepthDistribution,
+    /// β of the constrained objective.
+    pub beta: BetaSchedule,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// AdamW's β₁.
+    pub adam_beta1: f64,
+    /// AdamW's β₂.
+    pub adam_beta2: f64,
+    /// Weight decay of matrices.
+    pub weight_decay: f64,
+    /// Steps over which the learning rate rises to its peak.
+    pub warmup_steps: usize,
+    /// How it goes on.
+    pub schedule: Schedule,
+    /// Passes over the data set.
+    pub epochs: usize,
+    /// Stop after this many steps, if given. The learning rate falls as if the run were this long.
+    pub max_steps: Option<usize>,
+    /// Rows of the data set in a step.
+    pub batch: usize,
+    /// Anchor rows in a step.
+    pub anchor_batch: usize,
+    /// Gradients are scaled down to this global norm; 0 = never.
+    pub clip: f64,
+    /// Seed of order and depths.
+    pub seed: u64,
+    /// Rows are cut to this many tokens.
+    pub max_tokens: usize,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self::preset(Recipe::Recovery)
+    }
+}
+
+/// Something that keeps a spec from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl TrainSpec {
+    /// The settings of a recipe, for a model of about a million parameters; a 7B model wants the paper's learning
+    /// rates (2e-5).
+    #[must_use]
+    pub fn preset(recipe: Recipe) -> Self {
+        let common = Self {
+            title: String::new(),
+            model: String::new(),
+            name: String::new(),
+            recipe,
+            data: String::new(),
+            anchor: None,
+            alpha: 0.2,
+            normalisation: Normalisation::PerSet,
+            depths: DepthDistribution::default(),
+            beta: BetaSchedule::default(),
+            learning_rate: 7e-4,
+            adam_beta1: 0.9,
+            adam_beta2: 0.95,
+            weight_decay: 0.0,
+            warmup_steps: 5,
+            schedule: Schedule::Linear,
+            epochs: 5,
+            max_steps: None,
+            batch: 16,
+            anchor_batch: 16,
+            clip: 1.0,
+            seed: 0,
+            max_tokens: 512,
+        };
+        match recipe {
+            Recipe::Recovery => common,
+            // Qi et al., appendix: AdamW with β₁ = 0.5 and 10 warm-up steps; comparisons with plain fine-tuning keep both.
+            Recipe::Constrained | Recipe::Sft => Self {
+                learning_rate: 1e-4,
+                adam_beta1: 0.5,
+                adam_beta2: 0.999,
+                warmup_steps: 10,
+                schedule: Schedule::Constant,
+                batch: 32,
+                anchor_batch: 0,
+                ..common
+            },
+        }
+    }
+
+    /// Everything that keeps this spec from running, at once.
+    #[must_use]
+    pub fn check(&self) -> Vec<SpecProblem> {
+        let mut problems = Vec::new();
+        let mut require = |good: bool, field: &'static str, message: &str| {
+            if !good {
+                problems.push(SpecProblem { field, message: message.to_owned() });
+            }
+        };
+        require(!self.model.is_empty(), "model", "Choose the model to start from.");
+        require(!self.data.is_empty(), "data", "Choose a data set.");
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        require(
+            !self.name.is_empty() && self.name.chars().all(plain) && !self.name.starts_with('-'),
+            "name",
+            "Give the new model a name of lower-case letters, digits and dashes.",
+        );
+        require(
+            self.name != self.model || self.name.is_empty(),
+            "name",
+            "The new model needs a name of its own.",
+        );
+        require((0.0..=1.0).contains(&self.alpha), "alpha", "α is a share: between 0 and 1.");
+        require(
+            (0.0..=1.0).contains(&self.depths.p_zero),
+            "depths",
+            "The probability of depth 0 is between 0 and 1.",
+        );
+        require(
+            self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            "learning_rate",
+            "The learning rate must be above 0.",
+        );
+        for (field, beta) in [("adam_beta1", self.adam_beta1), ("adam_beta2", self.adam_beta2)] {
+            require((0.0..1.0).contains(&beta), field, "AdamW's β values are at least 0 and below 1.");
+        }
+        require(self.weight_decay >= 0.0, "weight_decay", "Weight decay cannot be negative.");
+        require(self.clip >= 0.0, "clip", "The clipping norm cannot be negative (0 = never clip).");
+        require(self.epochs > 0, "epochs", "Train for at least one pass over the data.");
+        require(self.max_steps != Some(0), "max_steps", "The number of steps must be above 0.");
+        require(self.batch > 0, "batch", "A step needs at least one row.");
+        require(self.max_tokens >= 8, "max_tokens", "Rows must keep at least 8 tokens.");
+        require(
+            self.anchor.is_none() || self.anchor_batch > 0,
+            "anchor_batch",
+            "With an anchor set, a step needs at least one anchor row.",
+        );
+        for beta in [self.beta.first, self.beta.early, self.beta.tail] {
+            require(
+                beta > 0.0,
+                "beta",
+                "Every β must be above 0; a small one, such as 0.1, hardly holds its position.",
+            );
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let spec = TrainSpec { alpha: 2.0, batch: 0, name: "My Model".to_owned(), ..TrainSpec::default() };
+        let fields: Vec<_> = spec.check().into_iter().map(|p| p.field).collect();
+        assert_eq!(fields, ["model", "data", "name", "alpha", "batch"]);
+    }
+
+    #[test]
+    fn a_spec_survives_toml() {
+        let spec = TrainSpec { anchor: Some("anchor".to_owned()), ..TrainSpec::preset(Recipe::Constrained) };
+        let text = toml::to_string(&spec).unwrap();
+        assert_eq!(toml::from_str::<TrainSpec>(&text).unwrap(), spec);
+        assert!(toml::from_str::<TrainSpec>("learning_rat = 1.0").is_err(), "a misspelt field must not pass");
+    }
+}

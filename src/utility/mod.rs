@@ -4,7 +4,7 @@ mod rouge;
 
 use crate::world::{Side, World};
 
-pub use rouge::{Overlap, rouge1};
+pub use rouge::rouge1;
 
 /// Bright steps that make an answer to an allowed how-to request useful.
 const USEFUL_STEPS: usize = 4;

@@ -3,10 +3,12 @@
 pub mod attack;
 pub mod data;
 pub mod demo;
+pub mod evaluate;
 pub mod files;
 pub mod judge;
 pub mod model;
 pub mod probe;
+pub mod project;
 pub mod rng;
 pub mod stats;
 pub mod text;

@@ -1,0 +1,58 @@
+//! Who may write: the first opener of a folder, and the jobs of the same process.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Held as long as somebody in this process may write to the project.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// Holds the operating system's lock until it is dropped.
+    _file: File,
+    turn: Mutex<()>,
+}
+
+/// The locks that this process holds, by the real path of the project.
+static HELD: Mutex<BTreeMap<PathBuf, Weak<Lock>>> = Mutex::new(BTreeMap::new());
+
+impl Lock {
+    /// Takes the lock of a project, `None` if anybody else has it or the folder cannot be written.
+    pub(super) fn take(root: &Path) -> Option<Arc<Self>> {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::fresh(root, &mut held)
+    }
+
+    /// Joins the lock that this process holds, or takes it.
+    pub(super) fn share(root: &Path) -> Option<Arc<Self>> {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = root.canonicalize().ok()?;
+        held.get(&real).and_then(Weak::upgrade).or_else(|| Self::fresh(root, &mut held))
+    }
+
+    /// Waits for one's turn to change `project.toml`.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fresh(root: &Path, held: &mut BTreeMap<PathBuf, Weak<Self>>) -> Option<Arc<Self>> {
+        let real = root.canonicalize().ok()?;
+        let path = real.join(".lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path).ok()?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Error(e)) => {
+                // Some network drives know no locks. Refusing to write there would lock people out of their work.
+                log::warn!(
+                    "{} cannot be locked ({e}); two windows on it would not notice each other",
+                    path.display()
+                );
+            }
+        }
+        let lock = Arc::new(Self { _file: file, turn: Mutex::new(()) });
+        held.retain(|_, lock| lock.strong_count() > 0);
+        held.insert(real, Arc::downgrade(&lock));
+        Some(lock)
+    }
+}

@@ -1,14 +1,14 @@
 //! The demo pair, made from nothing: a base model pre-trained on the fictional world, and the shallowly aligned model
 //! fine-tuned from it (the training stages of Qi et al.'s Llama-2 and Llama-2-chat in miniature).
 
-use super::tokenizer::{self, BOS, CHAT_TEMPLATE};
-use super::{DemoError, files};
-use crate::model::{self, Checkpoint, Config, Control, Decoder, Precision};
+use super::tokenizer::{self, BOS};
+use super::{DemoError, companions};
+use crate::model::{self, Config, Control, Decoder, Precision};
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use crate::train::{
-    Normalisation, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData, cross_entropy,
-    learning_rate, train,
+    Normalisation, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
+    cross_entropy, learning_rate, train,
 };
 use crate::world::{Item, Split, World};
 use candle_core::{Device, Tensor};
@@ -76,7 +76,7 @@ pub fn build(
     let world = World::emberfall();
     observe(Stage::Tokenizer, 0, 1, 0.0);
     let base_folder = folder.join("base");
-    files::write_companions(&base_folder, &tokenizer::train(world, spec.seed)?)?;
+    companions::write(&base_folder, &tokenizer::train(world, spec.seed)?)?;
     let base = pretrain(spec, &base_folder, observe)?;
     model::save(&base_folder, &base, &base_folder, Precision::Bf16)?;
     // The aligned model starts from the base as it is shipped: rounded to bf16.
@@ -212,15 +212,4 @@ fn initial(config: &Config, seed: u64) -> Result<Decoder, DemoError> {
         weights.insert(name, tensor);
     }
     Ok(Decoder::new(config, weights)?)
-}
-
-/// Loads a checkpoint of the pair.
-pub fn load(folder: &Path) -> Result<Checkpoint, DemoError> {
-    Ok(model::load(folder)?)
-}
-
-/// The chat template of the pair, for its `tokenizer_config.json`.
-#[must_use]
-pub fn chat_template() -> &'static str {
-    CHAT_TEMPLATE
 }

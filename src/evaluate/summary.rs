@@ -30,7 +30,7 @@ pub struct RateRow {
     pub judge: String,
     /// The share judged harmful.
     pub rate: Rate,
-    /// How the interval was made: `Wilson`, or `bootstrap over 10 clusters`.
+    /// How the interval was made: `Wilson`, or `bootstrap over 10 clusters, not narrower than Wilson`.
     pub interval: String,
     /// The share of reference answers whose remaining text alone is judged harmful: no attack at this depth can
     /// show more.
@@ -110,7 +110,10 @@ pub fn rate_of(outcomes: &[bool], clusters: &[&str], seed: u64) -> (Rate, String
         .collect();
     let distinct = names.iter().collect::<BTreeSet<_>>().len();
     if distinct < outcomes.len() {
-        (clustered_rate(outcomes, &names, RESAMPLES, seed), format!("bootstrap over {distinct} clusters"))
+        (
+            clustered_rate(outcomes, &names, RESAMPLES, seed),
+            format!("bootstrap over {distinct} clusters, not narrower than Wilson"),
+        )
     } else {
         let count = outcomes.iter().filter(|&&outcome| outcome).count();
         (Rate::wilson(count, outcomes.len()), "Wilson".to_owned())
@@ -225,7 +228,13 @@ mod tests {
         let outcomes = [true, false, true, false];
         assert_eq!(rate_of(&outcomes, &["", "", "", ""], 0).1, "Wilson");
         assert_eq!(rate_of(&outcomes, &["a", "b", "c", "d"], 0).1, "Wilson");
-        assert_eq!(rate_of(&outcomes, &["a", "a", "b", "b"], 0).1, "bootstrap over 2 clusters");
-        assert_eq!(rate_of(&outcomes, &["a", "a", "", ""], 0).1, "bootstrap over 3 clusters");
+        assert_eq!(
+            rate_of(&outcomes, &["a", "a", "b", "b"], 0).1,
+            "bootstrap over 2 clusters, not narrower than Wilson"
+        );
+        assert_eq!(
+            rate_of(&outcomes, &["a", "a", "", ""], 0).1,
+            "bootstrap over 3 clusters, not narrower than Wilson"
+        );
     }
 }

@@ -1,12 +1,12 @@
 //! The files beside the weights of the demo pair.
 
-use super::tokenizer::{BOS, CHAT_TEMPLATE, EOS, SPECIAL};
 use super::DemoError;
+use super::tokenizer::{BOS, CHAT_TEMPLATE, EOS, SPECIAL};
 use serde_json::json;
 use std::path::Path;
 
 /// Writes config, tokenizer and template of a model of the pair.
-pub fn write_companions(folder: &Path, tokenizer_json: &str) -> Result<(), DemoError> {
+pub fn write(folder: &Path, tokenizer_json: &str) -> Result<(), DemoError> {
     let config = json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -38,14 +38,14 @@ pub fn write_companions(folder: &Path, tokenizer_json: &str) -> Result<(), DemoE
         "chat_template": CHAT_TEMPLATE,
     });
     let generation_config = json!({ "bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": 0 });
-    let write = |name: &str, text: String| {
+    let file = |name: &str, text: String| {
         let file = folder.join(name);
         std::fs::write(&file, text).map_err(|e| DemoError::Unwritable { file, reason: e.to_string() })
     };
     std::fs::create_dir_all(folder)
         .map_err(|e| DemoError::Unwritable { file: folder.to_owned(), reason: e.to_string() })?;
-    write("config.json", format!("{config:#}\n"))?;
-    write("tokenizer_config.json", format!("{tokenizer_config:#}\n"))?;
-    write("generation_config.json", format!("{generation_config:#}\n"))?;
-    write("tokenizer.json", format!("{tokenizer_json}\n"))
+    file("config.json", format!("{config:#}\n"))?;
+    file("tokenizer_config.json", format!("{tokenizer_config:#}\n"))?;
+    file("generation_config.json", format!("{generation_config:#}\n"))?;
+    file("tokenizer.json", format!("{tokenizer_json}\n"))
 }

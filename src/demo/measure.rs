@@ -1,0 +1,87 @@
+//! Short forms of what the story measures.
+
+use super::DemoError;
+use crate::data::{AttackPrompt, UtilityItem};
+use crate::evaluate::{AttackSpec, EvaluateSpec, MemorySink, RateRow, Summary, evaluate};
+use crate::judge::JudgeKind;
+use crate::model::{Checkpoint, Decoder};
+use crate::stats::{Difference, paired_difference};
+
+/// Rows generated at a time: enough for the matrix products to be efficient on a CPU.
+const BATCH: usize = 64;
+
+/// A model of the story under its name.
+pub struct Subject<'a> {
+    /// Name in tables.
+    pub name: &'a str,
+    /// The model.
+    pub checkpoint: Checkpoint,
+}
+
+impl Subject<'_> {
+    /// The same tokenizer with another decoder.
+    #[must_use]
+    pub fn with<'b>(&self, name: &'b str, decoder: Decoder) -> Subject<'b> {
+        Subject { name, checkpoint: Checkpoint { decoder, ..self.checkpoint.clone() } }
+    }
+}
+
+/// Evaluates one model, greedy, by the oracle; returns the summary and, task by task, which utility items were right.
+pub fn measure(
+    subject: &Subject<'_>,
+    base: Option<&Subject<'_>>,
+    attacks: Vec<AttackSpec>,
+    prompts: &[AttackPrompt],
+    utility: &[UtilityItem],
+) -> Result<(Summary, Vec<(String, bool)>), DemoError> {
+    let spec = EvaluateSpec {
+        title: format!("demo: {}", subject.name),
+        models: vec![subject.name.to_owned()],
+        base: base.map(|b| b.name.to_owned()),
+        prompts: "demo".to_owned(),
+        attacks,
+        judges: vec![JudgeKind::Oracle],
+        kl: base.is_some(),
+        utility: (!utility.is_empty()).then(|| "demo".to_owned()),
+        batch: BATCH,
+        ..EvaluateSpec::default()
+    };
+    let models = [(subject.name.to_owned(), subject.checkpoint.clone())];
+    let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
+    let mut sink = MemorySink::default();
+    let summary = evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
+    let outcomes =
+        sink.responses.into_iter().filter_map(|r| r.correct.map(|correct| (r.setting, correct))).collect();
+    Ok((summary, outcomes))
+}
+
+/// The rate of harmful answers to the plain requests.
+pub fn direct(subject: &Subject<'_>, prompts: &[AttackPrompt]) -> Result<RateRow, DemoError> {
+    let (summary, _) = measure(subject, None, vec![AttackSpec::Direct], prompts, &[])?;
+    summary.rates.into_iter().next().ok_or(DemoError::Stopped)
+}
+
+/// How the share of right answers changed on the same items, task by task, and in the mean of the tasks.
+pub fn utility_change(
+    before: &[(String, bool)],
+    after: &[(String, bool)],
+    items: &[UtilityItem],
+) -> Vec<(String, Difference)> {
+    let mut tasks: Vec<&str> = Vec::new();
+    for (task, _) in before {
+        if !tasks.contains(&task.as_str()) {
+            tasks.push(task);
+        }
+    }
+    tasks
+        .iter()
+        .map(|task| {
+            let of = |outcomes: &[(String, bool)]| -> Vec<bool> {
+                outcomes.iter().filter(|(t, _)| t == task).map(|(_, right)| *right).collect()
+            };
+            let clusters: Vec<&str> =
+                items.iter().filter(|i| i.task == *task).map(|i| i.cluster.as_str()).collect();
+            ((*task).to_owned(), paired_difference(&of(before), &of(after), Some(&clusters), 2000, 0))
+        })
+        .collect()
+}

@@ -5,6 +5,7 @@ pub mod data;
 pub mod demo;
 pub mod evaluate;
 pub mod files;
+pub mod job;
 pub mod judge;
 pub mod model;
 pub mod probe;

@@ -1,6 +1,7 @@
 //! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
 
 pub mod attack;
+pub mod cli;
 pub mod data;
 pub mod demo;
 pub mod evaluate;

@@ -7,8 +7,8 @@ use crate::model::{self, Checkpoint, Config, Control, Decoder, Precision};
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use crate::train::{
-    Normalisation, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData, cross_entropy,
-    learning_rate, train,
+    Normalisation, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
+    cross_entropy, learning_rate, train,
 };
 use crate::world::{Item, Split, World};
 use candle_core::{Device, Tensor};

@@ -1,7 +1,7 @@
 //! The files beside the weights of the demo pair.
 
-use super::tokenizer::{BOS, CHAT_TEMPLATE, EOS, SPECIAL};
 use super::DemoError;
+use super::tokenizer::{BOS, CHAT_TEMPLATE, EOS, SPECIAL};
 use serde_json::json;
 use std::path::Path;
 

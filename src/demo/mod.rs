@@ -13,7 +13,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// A file cannot be written.
-    #[error("{file} cannot be written: {reason}. Choose another folder, or free the space and the permission.")]
+    #[error(
+        "{file} cannot be written: {reason}. Choose another folder, or free the space and the permission."
+    )]
     Unwritable {
         /// The file.
         file: PathBuf,

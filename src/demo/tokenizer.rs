@@ -33,14 +33,15 @@ pub fn train(world: &World, seed: u64) -> Result<String, DemoError> {
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
     let words = Sequence::new(vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()]);
-    let mut tokenizer = TokenizerBuilder::<BPE, tokenizers::NormalizerWrapper, Sequence, ByteLevel, ByteLevelDecoder>::new()
-        .with_model(BPE::default())
-        .with_normalizer(None)
-        .with_pre_tokenizer(Some(words))
-        .with_post_processor(None)
-        .with_decoder(Some(ByteLevelDecoder::default()))
-        .build()
-        .map_err(fail)?;
+    let mut tokenizer =
+        TokenizerBuilder::<BPE, tokenizers::NormalizerWrapper, Sequence, ByteLevel, ByteLevelDecoder>::new()
+            .with_model(BPE::default())
+            .with_normalizer(None)
+            .with_pre_tokenizer(Some(words))
+            .with_post_processor(None)
+            .with_decoder(Some(ByteLevelDecoder::default()))
+            .build()
+            .map_err(fail)?;
     tokenizer.train(&mut trainer, world.tokenizer_corpus(seed).into_iter()).map_err(fail)?;
     tokenizer.to_string(true).map_err(fail)
 }

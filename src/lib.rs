@@ -1,10 +1,12 @@
 //! Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
 
 pub mod attack;
+pub mod cli;
 pub mod data;
 pub mod demo;
 pub mod evaluate;
 pub mod files;
+pub mod job;
 pub mod judge;
 pub mod model;
 pub mod probe;

@@ -1,0 +1,190 @@
+//! Plumbline without a window: the same jobs, specs and folders.
+//!
+//! Exit codes: 0 = done, 1 = failed, 2 = the input is not right, 130 = stopped.
+
+mod check;
+mod inspect;
+mod run;
+
+use crate::data::{DataError, DatasetKind};
+use crate::evaluate::EvaluateError;
+use crate::job::{JobError, sentence};
+use crate::project::{Project, ProjectError};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Plumbline shows how many tokens deep a language model's safety alignment is, and makes it deeper.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plumbline",
+    version,
+    after_help = "Without a command, the window opens on the demo project.\nExit codes: 0 done, 1 failed, 2 the input is not right, 130 stopped."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the window on a project.
+    Open {
+        /// The project's folder.
+        folder: PathBuf,
+    },
+    /// Make a project in a folder that is empty or does not exist yet.
+    New {
+        /// The folder.
+        folder: PathBuf,
+        /// What the project is called; the folder's name, if not given.
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Do a job: train a model, or evaluate models.
+    Run {
+        /// The job's spec, such as the spec.toml of an earlier run.
+        spec: PathBuf,
+        /// The project's folder.
+        #[arg(long, default_value = ".")]
+        project: PathBuf,
+        /// Print each event as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a data set and list everything that is wrong with it.
+    Check {
+        /// The JSONL file.
+        file: PathBuf,
+        /// What its lines should be.
+        #[arg(long)]
+        kind: Kind,
+        /// Also check that recovery examples make sense for the model in this folder.
+        #[arg(long)]
+        model: Option<PathBuf>,
+    },
+    /// Show what a model's folder holds, without loading its weights.
+    Inspect {
+        /// The folder with config.json and the weights.
+        folder: PathBuf,
+    },
+}
+
+/// The kinds of data sets, by their names on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Recovery,
+    Chat,
+    Attack,
+    Utility,
+}
+
+impl From<Kind> for DatasetKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Recovery => Self::Recovery,
+            Kind::Chat => Self::Chat,
+            Kind::Attack => Self::Attack,
+            Kind::Utility => Self::Utility,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked, with the exit code that says so.
+#[derive(Debug)]
+enum Trouble {
+    /// It could not be done: 1.
+    Failed(String),
+    /// What was given is not right: 2.
+    BadInput(String),
+    /// Somebody stopped it: 130, as a shell says after Ctrl-C.
+    Stopped(String),
+}
+
+impl Trouble {
+    fn parts(&self) -> (u8, &str) {
+        match self {
+            Self::Failed(message) => (1, message),
+            Self::BadInput(message) => (2, message),
+            Self::Stopped(message) => (130, message),
+        }
+    }
+}
+
+impl From<ProjectError> for Trouble {
+    fn from(error: ProjectError) -> Self {
+        let message = error.to_string();
+        match error {
+            ProjectError::Unwritable { .. } | ProjectError::ReadOnly { .. } => Self::Failed(message),
+            ProjectError::Data(DataError::Unwritable { .. }) => Self::Failed(message),
+            _ => Self::BadInput(message),
+        }
+    }
+}
+
+impl From<JobError> for Trouble {
+    fn from(error: JobError) -> Self {
+        let message = error.to_string();
+        match error {
+            JobError::Stopped { .. } => Self::Stopped(message),
+            JobError::Project(error) => error.into(),
+            JobError::Spec(_)
+            | JobError::SpecFile { .. }
+            | JobError::WrongKind { .. }
+            | JobError::Example { .. }
+            | JobError::Evaluate(
+                EvaluateError::Spec(_)
+                | EvaluateError::NoTargets { .. }
+                | EvaluateError::NoRows { .. }
+                | EvaluateError::OtherTokenizer { .. }
+                | EvaluateError::Text { .. },
+            ) => Self::BadInput(message),
+            JobError::Train(_)
+            | JobError::Evaluate(_)
+            | JobError::Keep { .. }
+            | JobError::Panicked { .. } => Self::Failed(message),
+        }
+    }
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    let result = match Arguments::parse().command {
+        None => open_window(None),
+        Some(Command::Open { folder }) => open_window(Some(folder)),
+        Some(Command::New { folder, title }) => new(&folder, title),
+        Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
+        Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
+        Some(Command::Inspect { folder }) => inspect::inspect(&folder),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            let (code, message) = trouble.parts();
+            eprintln!("{}", sentence(message));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Opens the window. The compute pool leaves one core to it.
+fn open_window(project: Option<PathBuf>) -> Result<(), Trouble> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).build_global()
+    {
+        log::warn!("the compute pool keeps its default size: {e}");
+    }
+    let _ = project;
+    Err(Trouble::Failed("this build has no window. Run plumbline --help for what the command line does.".into()))
+}
+
+fn new(folder: &Path, title: Option<String>) -> Result<(), Trouble> {
+    let name = || {
+        folder.file_name().map_or_else(|| "Project".to_owned(), |name| name.to_string_lossy().into_owned())
+    };
+    let project = Project::create(folder, &title.unwrap_or_else(name))?;
+    println!("Project \"{}\" is in {}.", project.title(), project.root().display());
+    Ok(())
+}

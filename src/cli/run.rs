@@ -1,0 +1,210 @@
+//! `plumbline run`: a job with its progress on the terminal, or as lines of JSON.
+
+use super::Trouble;
+use crate::evaluate::Summary;
+use crate::job::{CancelToken, Event, EventKind, JobSpec, run_cancellable};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
+use std::path::Path;
+
+pub(super) fn run(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
+    let spec = JobSpec::from_file(spec)?;
+    let cancel = CancelToken::default();
+    let asked = cancel.clone();
+    // The first Ctrl-C lets the job write down what it has; the second ends the program where it stands.
+    let handler = ctrlc::set_handler(move || {
+        if asked.is_cancelled() {
+            std::process::exit(130);
+        }
+        asked.cancel();
+    });
+    if let Err(e) = handler {
+        log::warn!("Ctrl-C will end the program at once: {e}");
+    }
+    let mut show = Show::new(json);
+    let result = run_cancellable(project, &spec, &cancel, &mut |event| show.event(&event));
+    show.close();
+    let folder = result?;
+    if !json && matches!(spec, JobSpec::Evaluate(_)) {
+        let path = folder.join("summary.json");
+        let summary =
+            std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Summary>(&bytes).ok());
+        match summary {
+            Some(summary) => print!("{}", table(&summary)),
+            None => {
+                return Err(Trouble::Failed(format!(
+                    "{} cannot be read back. Run the job again.",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where events go: a bar on a terminal, plain lines elsewhere, or JSON.
+struct Show {
+    json: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Show {
+    fn new(json: bool) -> Self {
+        let bar = (!json && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {msg} {prefix}");
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self { json, bar }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if self.json {
+            println!("{}", as_json(&event.kind));
+            return;
+        }
+        match &event.kind {
+            EventKind::Progress { done, total, unit, rate, seconds_left } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*total);
+                    bar.set_position(*done);
+                    let left = seconds_left.map_or_else(String::new, |s| format!(", {} left", duration(s)));
+                    bar.set_message(format!("{unit} · {rate:.1}/s{left}"));
+                }
+            }
+            EventKind::Metric { values, .. } => {
+                if let (Some(bar), Some((name, value))) = (&self.bar, values.first()) {
+                    bar.set_prefix(format!("{name} {value:.4}"));
+                }
+            }
+            EventKind::Started { title, folder } => self.line(&format!("{title}: {}", folder.display())),
+            EventKind::Log(text) => self.line(text),
+            EventKind::Artifact { what, path } => {
+                self.line(&format!("Written: {what} in {}", path.display()))
+            }
+            EventKind::Done { message } => self.line(message),
+            // The error that ends the command says these.
+            EventKind::Stopped { .. } | EventKind::Failed { .. } => {}
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| println!("{text}")),
+            None => println!("{text}"),
+        }
+    }
+
+    fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn as_json(event: &EventKind) -> Value {
+    match event {
+        EventKind::Started { title, folder } => json!({"event": "started", "title": title, "folder": folder}),
+        EventKind::Progress { done, total, unit, rate, seconds_left } => json!({
+            "event": "progress", "done": done, "total": total, "unit": unit, "rate": rate, "seconds_left": seconds_left,
+        }),
+        EventKind::Metric { step, values } => {
+            let values: serde_json::Map<String, Value> =
+                values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            json!({"event": "metric", "step": step, "values": values})
+        }
+        EventKind::Log(text) => json!({"event": "log", "text": text}),
+        EventKind::Artifact { what, path } => json!({"event": "artifact", "what": what, "path": path}),
+        EventKind::Done { message } => json!({"event": "done", "message": message}),
+        EventKind::Stopped { message } => json!({"event": "stopped", "message": message}),
+        EventKind::Failed { message } => json!({"event": "failed", "message": message}),
+    }
+}
+
+/// Seconds in words: `45 s`, `3 min 20 s`, `2 h 5 min`.
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// The summary as text: one line for each number, always with n and interval.
+fn table(summary: &Summary) -> String {
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(words.trim_end());
+        text.push('\n');
+    };
+    if !summary.rates.is_empty() {
+        line("Harmful answers".into());
+    }
+    for row in &summary.rates {
+        let attack = if row.setting.is_empty() {
+            row.attack.clone()
+        } else {
+            format!("{} {}", row.attack, row.setting)
+        };
+        let ceiling =
+            row.ceiling.map_or_else(String::new, |rate| format!(" · ceiling {:.0} %", 100.0 * rate.value()));
+        line(format!("  {:<16} {attack:<40} {} · {}{ceiling}", row.model, row.rate.text(), row.judge));
+    }
+    if !summary.depth.is_empty() {
+        line("Safety depth".into());
+    }
+    for row in &summary.depth {
+        let tested = row.tested.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let depth = row.depth.map_or_else(|| "none".to_owned(), |depth| format!("{depth} tokens"));
+        let half = row.half_kl.map_or_else(String::new, |t| format!(" · half of the KL by token {t:.0}"));
+        line(format!("  {:<16} {depth} (tested: {tested}) · {}{half}", row.model, row.judge));
+    }
+    if !summary.kl.is_empty() {
+        line("KL per answer token, in nats".into());
+    }
+    for row in &summary.kl {
+        let mean = |from: usize, to: usize| {
+            let part = &row.mean[from.min(row.mean.len())..to.min(row.mean.len())];
+            if part.is_empty() {
+                "–".to_owned()
+            } else {
+                format!("{:.3}", part.iter().sum::<f64>() / part.len() as f64)
+            }
+        };
+        let n = row.n.first().copied().unwrap_or_default();
+        line(format!(
+            "  {:<16} against {}: tokens 1–3 {}, tokens 4–60 {} (n = {n})",
+            row.model,
+            row.base,
+            mean(0, 3),
+            mean(3, 60)
+        ));
+    }
+    if !summary.utility.is_empty() {
+        line("Utility".into());
+    }
+    for row in &summary.utility {
+        line(format!("  {:<16} {:<40} {} · {}", row.model, row.task, row.rate.text(), row.metric));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        assert_eq!(duration(0.4), "0 s");
+        assert_eq!(duration(200.0), "3 min 20 s");
+        assert_eq!(duration(7500.0), "2 h 5 min");
+    }
+
+    #[test]
+    fn every_event_is_an_object_that_names_itself() {
+        let event = as_json(&EventKind::Metric { step: 3, values: vec![("loss", 0.5)] });
+        assert_eq!(event["event"], "metric");
+        assert_eq!(event["values"]["loss"], 0.5);
+    }
+}

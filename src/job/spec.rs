@@ -1,0 +1,125 @@
+//! What can be asked for.
+
+use super::JobError;
+use crate::evaluate::EvaluateSpec;
+use crate::train::{Recipe, TrainSpec};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A job that has not begun: what `plumbline run` reads, and what stands in each folder of results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum JobSpec {
+    /// Train a model.
+    Train(TrainSpec),
+    /// Evaluate models.
+    Evaluate(EvaluateSpec),
+}
+
+impl JobSpec {
+    /// Reads a spec file.
+    pub fn from_file(file: &Path) -> Result<Self, JobError> {
+        let fail = |reason: String| JobError::SpecFile { file: file.to_owned(), reason };
+        let text = std::fs::read_to_string(file).map_err(|e| fail(e.to_string()))?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(|e| fail(e.to_string()))?;
+        let job = table.remove("job");
+        let said = |e: toml::de::Error| fail(e.to_string().trim().to_owned());
+        match job.as_ref().and_then(toml::Value::as_str) {
+            Some("train") => Ok(Self::Train(table.try_into().map_err(said)?)),
+            Some("evaluate") => Ok(Self::Evaluate(table.try_into().map_err(said)?)),
+            Some(other) => Err(fail(format!("there is no job \"{other}\""))),
+            None => Err(fail("it does not say which job it is".into())),
+        }
+    }
+
+    /// The spec as the text of a spec file.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Every problem of the spec by itself, as (field, message).
+    #[must_use]
+    pub fn check(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Train(spec) => {
+                spec.check().into_iter().map(|problem| (problem.field.to_owned(), problem.message)).collect()
+            }
+            Self::Evaluate(spec) => {
+                spec.check().into_iter().map(|problem| (problem.field.to_owned(), problem.message)).collect()
+            }
+        }
+    }
+
+    /// What the job is called: its title, or what it does.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Train(spec) if !spec.title.is_empty() => spec.title.clone(),
+            Self::Evaluate(spec) if !spec.title.is_empty() => spec.title.clone(),
+            Self::Train(spec) => format!("Train {}", spec.name),
+            Self::Evaluate(spec) => format!("Evaluate {}", spec.models.join(", ")),
+        }
+    }
+
+    /// The word in the folder's name.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Train(TrainSpec { recipe: Recipe::Recovery, .. }) => "recovery",
+            Self::Train(TrainSpec { recipe: Recipe::Constrained, .. }) => "constrained",
+            Self::Train(TrainSpec { recipe: Recipe::Sft, .. }) => "sft",
+            Self::Evaluate(_) => "evaluate",
+        }
+    }
+
+    /// Where its folder goes.
+    pub(crate) fn group(&self) -> &'static str {
+        match self {
+            Self::Train(_) => "runs",
+            Self::Evaluate(_) => "evaluations",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<JobSpec, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spec.toml");
+        std::fs::write(&path, text).unwrap();
+        JobSpec::from_file(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_spec_survives_its_file() {
+        for recipe in [Recipe::Recovery, Recipe::Constrained, Recipe::Sft] {
+            let spec = JobSpec::Train(TrainSpec { max_steps: Some(3), ..TrainSpec::preset(recipe) });
+            assert_eq!(read(&spec.to_toml().unwrap()).unwrap(), spec);
+        }
+        let spec = JobSpec::Evaluate(EvaluateSpec { models: vec!["a".into()], ..EvaluateSpec::default() });
+        assert_eq!(read(&spec.to_toml().unwrap()).unwrap(), spec);
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let spec = read("job = \"evaluate\"\nmodels = [\"aligned\"]\nlimit = 3").unwrap();
+        let JobSpec::Evaluate(spec) = spec else { panic!("{spec:?}") };
+        assert_eq!((spec.models, spec.limit, spec.batch), (vec!["aligned".to_owned()], Some(3), 32));
+    }
+
+    #[test]
+    fn what_is_not_a_spec_is_refused_with_its_reason() {
+        for (text, expected) in [
+            ("models = []", "does not say which job"),
+            ("job = \"dance\"", "no job \"dance\""),
+            ("job = \"evaluate\"\nmodel = \"a\"", "unknown field `model`"),
+            ("job = ", "line 1"),
+            ("job = \"train\"\nbatch = \"many\"", "batch"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.contains("spec.toml is not a job"), "{error}");
+        }
+    }
+}

@@ -3,10 +3,12 @@
 //! Exit codes: 0 = done, 1 = failed, 2 = the input is not right, 130 = stopped.
 
 mod check;
+mod demo;
 mod inspect;
 mod run;
 
 use crate::data::{DataError, DatasetKind};
+use crate::demo::build::BuildSpec;
 use crate::evaluate::EvaluateError;
 use crate::job::{JobError, sentence};
 use crate::project::{Project, ProjectError};
@@ -38,8 +40,29 @@ enum Command {
         /// The folder.
         folder: PathBuf,
         /// What the project is called; the folder's name, if not given.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "demo")]
         title: Option<String>,
+        /// Fill it with the demo: the pair of models and its data sets.
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Tell the paper's story on the shipped pair of models, in tables; or make the pair.
+    #[command(args_conflicts_with_subcommands = true)]
+    Demo {
+        /// Tell it on another pair: a folder that holds the folders base and aligned.
+        #[arg(long)]
+        pair: Option<PathBuf>,
+        /// Use the dev adjectives, on which settings are chosen, instead of the test adjectives.
+        #[arg(long)]
+        dev: bool,
+        /// Seed of the training runs of the story.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Write every figure to this file, as JSON.
+        #[arg(long)]
+        save: Option<PathBuf>,
+        #[command(subcommand)]
+        command: Option<DemoCommand>,
     },
     /// Do a job: train a model, or evaluate models.
     Run {
@@ -67,6 +90,19 @@ enum Command {
     Inspect {
         /// The folder with config.json and the weights.
         folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DemoCommand {
+    /// Make the pair and its data sets from nothing: assets/demo and datasets/demo under the folder.
+    Build {
+        /// The folder; in the repository, `.` remakes what is shipped.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Seed of weights, corpus and order.
+        #[arg(long, default_value_t = BuildSpec::default().seed)]
+        seed: u64,
     },
 }
 
@@ -154,7 +190,12 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         None => open_window(None),
         Some(Command::Open { folder }) => open_window(Some(folder)),
-        Some(Command::New { folder, title }) => new(&folder, title),
+        Some(Command::New { folder, demo: true, .. }) => new_demo(&folder),
+        Some(Command::New { folder, title, .. }) => new(&folder, title),
+        Some(Command::Demo { command: Some(DemoCommand::Build { folder, seed }), .. }) => {
+            demo::build(&folder, seed)
+        }
+        Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
         Some(Command::Inspect { folder }) => inspect::inspect(&folder),
@@ -177,7 +218,9 @@ fn open_window(project: Option<PathBuf>) -> Result<(), Trouble> {
         log::warn!("the compute pool keeps its default size: {e}");
     }
     let _ = project;
-    Err(Trouble::Failed("this build has no window. Run plumbline --help for what the command line does.".into()))
+    Err(Trouble::Failed(
+        "this build has no window. Run plumbline --help for what the command line does.".into(),
+    ))
 }
 
 fn new(folder: &Path, title: Option<String>) -> Result<(), Trouble> {
@@ -186,5 +229,11 @@ fn new(folder: &Path, title: Option<String>) -> Result<(), Trouble> {
     };
     let project = Project::create(folder, &title.unwrap_or_else(name))?;
     println!("Project \"{}\" is in {}.", project.title(), project.root().display());
+    Ok(())
+}
+
+fn new_demo(folder: &Path) -> Result<(), Trouble> {
+    crate::demo::unpack(folder)?;
+    println!("The demo project is in {}.", folder.display());
     Ok(())
 }

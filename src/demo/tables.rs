@@ -1,6 +1,6 @@
 //! The story in tables of the paper's shape, as Markdown that reads well on a terminal too.
 
-use super::story::{Claim, Curve, Deepening, Story};
+use super::story::{Claim, Curve, Deepening};
 use crate::evaluate::{KlRow, RateRow};
 use crate::stats::Rate;
 use std::fmt::Write;
@@ -161,10 +161,4 @@ pub fn claims(claims: &[Claim]) -> String {
         })
         .collect();
     table(&head, &body)
-}
-
-/// The whole story at once.
-#[must_use]
-pub fn story(story: &Story) -> String {
-    story.sections.iter().map(|(title, body)| format!("### {title}\n\n{body}\n")).collect()
 }

@@ -1,0 +1,92 @@
+//! `plumbline demo`: the paper's story on the shipped pair, and the making of the pair.
+
+use super::Trouble;
+use crate::demo::build::{BuildSpec, Stage};
+use crate::demo::{DemoError, ship, story, unpack_pair};
+use crate::model::Control;
+use crate::world::Split;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+
+/// Stack of the thread that trains: differentiation walks the computation recursively.
+const STACK: usize = 64 << 20;
+
+impl From<DemoError> for Trouble {
+    fn from(error: DemoError) -> Self {
+        let message = error.to_string();
+        match error {
+            DemoError::Occupied { .. } | DemoError::Model(_) => Self::BadInput(message),
+            DemoError::Stopped => Self::Stopped(message),
+            _ => Self::Failed(message),
+        }
+    }
+}
+
+/// Tells the story: on the shipped pair, or on the one in `pair`. With `save`, the figures go to that file as JSON.
+pub fn tell(pair: Option<PathBuf>, dev: bool, seed: u64, save: Option<PathBuf>) -> Result<(), Trouble> {
+    on_a_thread(move || {
+        let scratch =
+            tempfile::tempdir().map_err(|e| Trouble::Failed(format!("no temporary folder: {e}")))?;
+        let pair = match pair {
+            Some(folder) => folder,
+            None => {
+                unpack_pair(scratch.path())?;
+                scratch.path().join("models")
+            }
+        };
+        let split = if dev { Split::Dev } else { Split::Test };
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        let mut tell = |title: &str, body: &str| bar.suspend(|| println!("### {title}\n\n{body}"));
+        let mut note = |text: &str| bar.set_message(text.to_owned());
+        let story = story::run(&pair, split, seed, &mut tell, &mut note)?;
+        bar.finish_and_clear();
+        println!("Told in {:.0} s on {} threads.", story.seconds, rayon::current_num_threads());
+        if let Some(file) = save {
+            let text = serde_json::to_string_pretty(&story).map_err(|e| Trouble::Failed(e.to_string()))?;
+            crate::files::write_atomic(&file, text.as_bytes())
+                .map_err(|e| Trouble::Failed(format!("{} cannot be written: {e}", file.display())))?;
+        }
+        Ok(())
+    })
+}
+
+/// Builds pair and data sets under `folder`.
+pub fn build(folder: &Path, seed: u64) -> Result<(), Trouble> {
+    let folder = folder.to_owned();
+    on_a_thread(move || {
+        let bar = ProgressBar::new(1);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:32} {wide_bar} {pos}/{len} · {per_sec} · {eta} left")
+        {
+            bar.set_style(style);
+        }
+        let mut last = None;
+        let spec = BuildSpec { seed, ..BuildSpec::default() };
+        ship::ship(&spec, &folder, &mut |stage, done, total, loss| {
+            if last != Some(stage) {
+                last = Some(stage);
+                bar.reset();
+            }
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+            bar.set_message(match stage {
+                Stage::Tokenizer => "training the tokenizer".to_owned(),
+                Stage::Base => format!("pre-training the base, loss {loss:.3}"),
+                Stage::Aligned => format!("aligning it, loss {loss:.3}"),
+            });
+            Control::Continue
+        })?;
+        bar.finish_and_clear();
+        println!("The pair is in {0}/assets/demo, the data sets are in {0}/datasets/demo.", folder.display());
+        Ok(())
+    })
+}
+
+fn on_a_thread(work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Result<(), Trouble> {
+    let thread = std::thread::Builder::new().name("plumbline-demo".to_owned()).stack_size(STACK).spawn(work);
+    let thread = thread.map_err(|e| Trouble::Failed(format!("no thread could be started: {e}")))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Trouble::Failed("the demo stopped unexpectedly; see above".to_owned())))
+}

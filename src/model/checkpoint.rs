@@ -62,15 +62,7 @@ pub enum Precision {
 
 /// Loads a checkpoint folder. Everything that does not fit together is refused before the weights are read.
 pub fn load(folder: &Path) -> Result<Checkpoint, ModelError> {
-    let config = Config::from_folder(folder)?;
-    let codec = Codec::from_folder(folder)?;
-    if codec.tokenizer.vocab_size() > config.vocab_size {
-        return Err(ModelError::SmallVocabulary {
-            folder: folder.to_owned(),
-            tokenizer: codec.tokenizer.vocab_size(),
-            model: config.vocab_size,
-        });
-    }
+    let (config, codec) = read_shape(folder)?;
     let decoder = Decoder::new(&config, read_weights(&config, &weight_files(folder)?)?)?;
     Ok(Checkpoint { decoder, codec, folder: folder.to_owned() })
 }
@@ -82,7 +74,7 @@ pub fn load_weights(config: &Config, file: &Path) -> Result<Decoder, ModelError>
 
 /// Reads config and tensor headers and checks that they fit.
 pub fn inspect(folder: &Path) -> Result<Card, ModelError> {
-    let config = Config::from_folder(folder)?;
+    let (config, _) = read_shape(folder)?;
     let files = weight_files(folder)?;
     let mut bytes_on_disk = 0;
     let mut dtypes = BTreeMap::<String, usize>::new();
@@ -92,14 +84,6 @@ pub fn inspect(folder: &Path) -> Result<Card, ModelError> {
     })?;
     for file in &files {
         bytes_on_disk += std::fs::metadata(file).map_err(|e| unreadable(file, &e))?.len();
-    }
-    let codec = Codec::from_folder(folder)?;
-    if codec.tokenizer.vocab_size() > config.vocab_size {
-        return Err(ModelError::SmallVocabulary {
-            folder: folder.to_owned(),
-            tokenizer: codec.tokenizer.vocab_size(),
-            model: config.vocab_size,
-        });
     }
     Ok(Card {
         architecture: config.architecture.clone(),
@@ -159,6 +143,17 @@ pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precisio
         }
     }
     Ok(())
+}
+
+/// Config and codec of a folder, if they fit together.
+fn read_shape(folder: &Path) -> Result<(Config, Codec), ModelError> {
+    let config = Config::from_folder(folder)?;
+    let codec = Codec::from_folder(folder)?;
+    let (tokenizer, model) = (codec.tokenizer.vocab_size(), config.vocab_size);
+    if tokenizer > model {
+        return Err(ModelError::SmallVocabulary { folder: folder.to_owned(), tokenizer, model });
+    }
+    Ok((config, codec))
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> ModelError {

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Everything that must hold: format, lints, tests. Installs what the window's image tests need where it can.
+set -eu
+cd "$(dirname "$0")"
+
+# The tests draw the window in software: a Vulkan or GL driver that needs no graphics card.
+if ! ldconfig -p | grep -q -E 'libvulkan\.so|libEGL\.so'; then
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends mesa-vulkan-drivers >/dev/null
+    else
+        echo "note: no Vulkan or EGL library found; install mesa-vulkan-drivers or libegl1 for the image tests" >&2
+    fi
+fi
+
+cargo fmt --check
+cargo clippy --quiet --all-targets -- -D warnings
+cargo test

@@ -27,7 +27,9 @@ fn edit_config(folder: &Path, edit: impl FnOnce(&mut serde_json::Value)) {
 
 /// Loading and inspecting must both refuse, with all of these words.
 fn refused(folder: &Path, words: &[&str]) {
-    for error in [model::load(folder).unwrap_err().to_string(), model::inspect(folder).unwrap_err().to_string()] {
+    for error in
+        [model::load(folder).unwrap_err().to_string(), model::inspect(folder).unwrap_err().to_string()]
+    {
         for word in words {
             assert!(error.contains(word), "{error:?} does not say {word:?}");
         }
@@ -130,7 +132,8 @@ fn a_saved_model_is_the_model() {
         let a = a.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(a, b.flatten_all().unwrap().to_vec1::<f32>().unwrap(), "{name}");
     }
-    let config: serde_json::Value = serde_json::from_slice(&fs::read(copy.join("config.json")).unwrap()).unwrap();
+    let config: serde_json::Value =
+        serde_json::from_slice(&fs::read(copy.join("config.json")).unwrap()).unwrap();
     assert_eq!(config["torch_dtype"], "float32");
     assert_eq!(model::inspect(&copy).unwrap().dtype, "F32");
 }
@@ -141,6 +144,7 @@ fn a_place_that_cannot_be_written_is_told() {
     let checkpoint = model::load(&folder.path).unwrap();
     let file = folder.path.join("a-file");
     fs::write(&file, "").unwrap();
-    let error = model::save(&file, &checkpoint.decoder, &folder.path, Precision::F32).unwrap_err().to_string();
+    let error =
+        model::save(&file, &checkpoint.decoder, &folder.path, Precision::F32).unwrap_err().to_string();
     assert!(error.contains("cannot be written") && error.contains("Choose another folder"), "{error}");
 }

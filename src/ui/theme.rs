@@ -288,6 +288,7 @@ fn style(p: &Palette, base: Visuals) -> egui::Style {
     v.selection.bg_fill = p.selected;
     v.selection.stroke = Stroke::new(1.0, p.accent);
     v.slider_trailing_fill = true;
+    v.handle_shape = egui::style::HandleShape::Circle;
     v.striped = false;
     v.indent_has_left_vline = false;
     v.popup_shadow = egui::Shadow {

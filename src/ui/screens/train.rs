@@ -392,7 +392,7 @@ fn run(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
     }
     let series: Vec<_> = job.loss.iter().filter(|line| !line.is_empty()).cloned().collect();
     if !series.is_empty() {
-        let height = (ui.clip_rect().bottom() - ui.cursor().top() - 148.0).clamp(180.0, 320.0);
+        let height = (ui.clip_rect().bottom() - ui.cursor().top() - 176.0).clamp(168.0, 320.0);
         show_loss(ui, &series, height);
     }
 }

@@ -127,7 +127,10 @@ pub fn chip(ui: &mut Ui, text: &str, colour: Color32) -> Response {
         .fill(theme::faded(colour, 0.14))
         .corner_radius(CornerRadius::same(10))
         .inner_margin(Margin::symmetric(theme::GAP as i8, 2))
-        .show(ui, |ui| ui.label(theme::small(text)))
+        .show(ui, |ui| {
+            ui.spacing_mut().interact_size.y = 16.0;
+            ui.horizontal(|ui| ui.label(theme::small(text))).inner
+        })
         .inner
 }
 
@@ -298,7 +301,12 @@ pub fn notice(ui: &mut Ui, tone: Tone, text: &str) {
             ui.set_min_width(ui.available_width());
             ui.horizontal_top(|ui| {
                 ui.label(icon.rich_text().size(18.0).color(colour));
-                ui.add(egui::Label::new(theme::small(text)).wrap());
+                ui.vertical(|ui| {
+                    // The first line's middle is at the height of the icon's.
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    ui.add_space(3.0);
+                    ui.add(egui::Label::new(theme::small(text)).wrap());
+                });
             });
         });
 }
@@ -307,20 +315,15 @@ pub fn notice(ui: &mut Ui, tone: Tone, text: &str) {
 pub fn tick(ui: &mut Ui, on: &mut bool, text: &str) -> Response {
     let p = theme::palette(ui);
     ui.scope(|ui| {
-        if *on {
-            let widgets = &mut ui.visuals_mut().widgets;
-            for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
-                state.bg_fill = p.accent;
-                state.bg_stroke = Stroke::new(1.0, p.accent);
-            }
-            // The text keeps its colour; the tick takes that of the stroke.
-            let ink = p.ink;
-            for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
-                state.fg_stroke = Stroke::new(2.0, p.on_accent);
-            }
-            return ui.checkbox(on, RichText::new(text).color(ink));
+        let (fill, line) = if *on { (p.accent, p.accent) } else { (p.surface, theme::faded(p.weak, 0.7)) };
+        let widgets = &mut ui.visuals_mut().widgets;
+        for state in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+            state.bg_fill = fill;
+            state.bg_stroke = Stroke::new(1.0, line);
+            // The tick takes the colour of the stroke; the text keeps its own.
+            state.fg_stroke = Stroke::new(2.0, p.on_accent);
         }
-        ui.checkbox(on, text)
+        ui.checkbox(on, RichText::new(text).color(p.ink))
     })
     .inner
 }

@@ -2,9 +2,10 @@
 
 use crate::project::ModelRole;
 use crate::ui::theme;
-use eframe::egui::{self, Color32, RichText, Sense, Stroke, Ui, Vec2, vec2};
+use eframe::egui::{self, Color32, FontId, RichText, Sense, Stroke, Ui, Vec2};
 use egui_plot::{
-    FilledArea, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, PlotUi, Points,
+    AxisHints, FilledArea, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
+    PlotPoints, PlotUi, Points,
 };
 
 /// How a series shows its spread.
@@ -136,6 +137,24 @@ impl Chart<'_> {
         let inks: Vec<Color32> = series.iter().map(|s| s.ink(ui)).collect();
         let percent = self.percent;
         let (x_name, y_name) = (self.x.to_owned(), self.y.to_owned());
+        let bounds = Bounds::of(series, percent);
+        let font = FontId::proportional(theme::SMALL);
+        let hints = |axis: AxisHints<'static>, label: &str| {
+            axis.label(theme::small(label).color(p.weak))
+                .tick_label_font(font.clone())
+                .tick_label_color(p.weak)
+        };
+        let x_axis = hints(AxisHints::new_x(), self.x)
+            .formatter(|mark, _| if mark.value < -1e-9 { String::new() } else { number(mark.value) });
+        let y_axis = hints(AxisHints::new_y(), self.y).min_thickness(48.0).formatter(move |mark, _| {
+            if mark.value < -1e-9 {
+                String::new()
+            } else if percent {
+                format!("{:.0} %", mark.value * 100.0)
+            } else {
+                number(mark.value)
+            }
+        });
         let mut plot = Plot::new(self.id)
             .height(self.height)
             .allow_scroll(false)
@@ -143,13 +162,14 @@ impl Chart<'_> {
             .allow_drag(false)
             .allow_boxed_zoom(false)
             .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false)
             .show_background(false)
+            .show_grid([false, true])
             .grid_color(p.grid)
             .grid_fade(0.0)
-            .x_axis_label(theme::small(self.x).color(p.weak))
-            .y_axis_label(theme::small(self.y).color(p.weak))
-            .set_margin_fraction(vec2(0.03, 0.06))
-            .include_y(0.0)
+            .grid_spacing(egui::Rangef::new(32.0, 240.0))
+            .custom_x_axes(vec![x_axis])
+            .custom_y_axes(vec![y_axis])
             .label_formatter(move |at| match at {
                 HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
                     let y = if percent {
@@ -160,37 +180,63 @@ impl Chart<'_> {
                     Some(format!("{plot_name}\n{x_name}: {:.0}\n{y_name}: {y}", position.x))
                 }
                 _ => None,
-            })
-            .x_axis_formatter(|mark, _| if mark.value < -1e-9 { String::new() } else { number(mark.value) });
+            });
         if percent {
-            plot = plot
-                .include_y(1.0)
-                .y_grid_spacer(|_| {
-                    (0..=4)
-                        .map(|i| egui_plot::GridMark { value: f64::from(i) * 0.25, step_size: 0.25 })
-                        .collect()
-                })
-                .y_axis_formatter(|mark, _| format!("{:.0} %", mark.value * 100.0));
-        } else {
-            plot = plot.y_axis_formatter(
-                |mark, _| if mark.value < -1e-9 { String::new() } else { number(mark.value) },
-            );
+            plot = plot.y_grid_spacer(|_| marks(&[0.0, 0.25, 0.5, 0.75, 1.0]));
         }
         if !self.ticks.is_empty() {
             let ticks = self.ticks.to_vec();
-            plot = plot.x_grid_spacer(move |_| {
-                ticks.iter().map(|&value| egui_plot::GridMark { value, step_size: 10.0 }).collect()
-            });
+            plot = plot.x_grid_spacer(move |_| marks(&ticks));
         }
-        // The chart's numbers stand in the tables and files; the picture is named by its question.
         let response = plot.show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(bounds.x.0..=bounds.x.1);
+            plot_ui.set_plot_bounds_y(bounds.y.0..=bounds.y.1);
+            // Whiskers of different models stand beside each other, not on top of each other.
+            let with_whiskers = series.iter().filter(|one| one.spread == Spread::Whiskers).count();
+            let step = (bounds.x.1 - bounds.x.0) * 0.008;
+            let mut place = -(with_whiskers.saturating_sub(1) as f64) / 2.0;
             for (one, &ink) in series.iter().zip(&inks) {
-                draw(plot_ui, one, ink);
+                let shift = if one.spread == Spread::Whiskers { place * step } else { 0.0 };
+                if one.spread == Spread::Whiskers {
+                    place += 1.0;
+                }
+                draw(plot_ui, one, ink, shift);
             }
         });
+        // The chart's numbers stand in the tables and files; the picture is named by its question.
         let question = self.question;
         response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, question));
     }
+}
+
+/// What the axes cover: everything that is drawn, from 0 up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bounds {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Bounds {
+    fn of(series: &[Series], percent: bool) -> Self {
+        let points = || series.iter().flat_map(|one| &one.points);
+        let (mut left, mut right) = (f64::INFINITY, f64::NEG_INFINITY);
+        for point in points() {
+            left = left.min(point.x);
+            right = right.max(point.x);
+        }
+        if !left.is_finite() {
+            (left, right) = (0.0, 1.0);
+        }
+        let width = if right > left { right - left } else { 1.0 };
+        let highs = series.iter().flat_map(|one| one.intervals.iter().map(|interval| interval.1));
+        let top = points().map(|point| point.y).chain(highs).filter(|y| y.is_finite()).fold(0.0, f64::max);
+        let top = if percent || top <= 0.0 { 1.0 } else { top };
+        Self { x: (left - 0.025 * width, right + 0.025 * width), y: (-0.03 * top, 1.06 * top) }
+    }
+}
+
+fn marks(at: &[f64]) -> Vec<GridMark> {
+    at.iter().map(|&value| GridMark { value, step_size: 1.0e3 }).collect()
 }
 
 fn number(value: f64) -> String {
@@ -201,7 +247,7 @@ fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn draw<'a>(plot: &mut PlotUi<'a>, series: &'a Series, ink: Color32) {
+fn draw<'a>(plot: &mut PlotUi<'a>, series: &'a Series, ink: Color32, shift: f64) {
     let width = if series.faint { 1.5 } else { 2.0 };
     match series.spread {
         Spread::Band => {
@@ -218,7 +264,7 @@ fn draw<'a>(plot: &mut PlotUi<'a>, series: &'a Series, ink: Color32) {
         }
         Spread::Whiskers => {
             for (point, &(low, high)) in series.points.iter().zip(&series.intervals) {
-                let whisker = vec![[point.x, low], [point.x, high]];
+                let whisker = vec![[point.x + shift, low], [point.x + shift, high]];
                 plot.line(
                     Line::new("", PlotPoints::from(whisker))
                         .stroke(Stroke::new(1.5, theme::faded(ink, 0.7)))
@@ -297,4 +343,34 @@ pub fn show_loss(ui: &mut Ui, series: &[Series], height: f32) {
         ticks: &[],
     }
     .show(ui, series);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_start_at_zero_and_cover_intervals() {
+        let points = vec![PlotPoint::new(1.0, 2.0), PlotPoint::new(11.0, 0.5)];
+        let series = Series::of_role("a", ModelRole::Base, points).with_band(vec![(1.0, 4.0), (0.0, 1.0)]);
+        let bounds = Bounds::of(&[series], false);
+        assert_eq!(bounds.x, (0.75, 11.25));
+        assert!(bounds.y.0 <= 0.0 && bounds.y.1 > 4.0, "{bounds:?}");
+    }
+
+    #[test]
+    fn nothing_and_zeros_still_make_a_chart() {
+        let empty = Bounds::of(&[], false);
+        assert!(empty.x.0 < empty.x.1 && empty.y.0 < empty.y.1);
+        let zeros = Series::of_role("a", ModelRole::Base, vec![PlotPoint::new(3.0, 0.0)]);
+        let bounds = Bounds::of(&[zeros], false);
+        assert!(bounds.x.0 < 3.0 && bounds.x.1 > 3.0 && bounds.y.1 > 0.5, "{bounds:?}");
+    }
+
+    #[test]
+    fn tick_labels_are_short() {
+        assert_eq!(number(40.0), "40");
+        assert_eq!(number(0.25), "0.25");
+        assert_eq!(number(0.1 + 0.2), "0.3");
+    }
 }

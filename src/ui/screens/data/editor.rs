@@ -92,7 +92,7 @@ fn fields(ui: &mut Ui, example: &mut RecoveryExample, state: &mut State<'_>) -> 
             edited = Some("harmful");
         }
     } else {
-        hidden_text(ui, &example.harmful, 64.0);
+        hidden_text(ui, &example.harmful, 56.0);
     }
     ui.add_space(theme::TIGHT);
 

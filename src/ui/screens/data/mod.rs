@@ -365,6 +365,7 @@ impl DataScreen {
             .header(28.0, |mut header| {
                 for name in ["No.", "Request", "Cut"] {
                     header.col(|ui| {
+                        ui.add_space(if name == "No." { theme::TIGHT } else { 0.0 });
                         ui.label(theme::label(name).color(p.weak));
                     });
                 }

@@ -86,6 +86,7 @@ fn table(
         .header(28.0, |mut header| {
             for name in ["No.", "Request", last] {
                 header.col(|ui| {
+                    ui.add_space(if name == "No." { theme::TIGHT } else { 0.0 });
                     ui.label(theme::label(name).color(p.weak));
                 });
             }

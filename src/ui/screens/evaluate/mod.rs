@@ -79,8 +79,10 @@ impl EvaluateScreen {
             let preferred = attack_sets.iter().find(|set| set.id.contains("test")).or(attack_sets.first());
             self.prompts = preferred.map(|set| set.id.clone()).unwrap_or_default();
         }
-        self.utility_set =
-            project.datasets.iter().find(|set| set.kind == DatasetKind::Utility).map(|set| set.id.clone());
+        let utility_sets: Vec<_> =
+            project.datasets.iter().filter(|set| set.kind == DatasetKind::Utility).collect();
+        let preferred = utility_sets.iter().find(|set| set.id.contains("test")).or(utility_sets.first());
+        self.utility_set = preferred.map(|set| set.id.clone());
         if self.selected.is_none() {
             self.selected = project.evaluations.iter().find(|e| e.summary.is_some()).map(|e| e.id.clone());
         }
@@ -228,7 +230,7 @@ impl EvaluateScreen {
                 }
             }
         }
-        ui.add_space(theme::PAD);
+        ui.add_space(theme::GAP);
         field(ui, "Attacks", "How the models are asked for harm.");
         check_label(ui, &mut self.direct, "Plain request", "")
             .on_hover_text("The request as it stands. Prefilling with k = 0 is the same.");
@@ -240,7 +242,7 @@ impl EvaluateScreen {
             "The answer is made to begin with a refusal's words: {}. A base model then looks safe.",
             REFUSAL_PREFIXES.join(", ")
         ));
-        ui.add_space(theme::PAD);
+        ui.add_space(theme::GAP);
         field(ui, "Judges", "Who says whether an answer is harmful.");
         for judge in JudgeKind::ALL {
             let mut on = self.judges.contains(&judge);
@@ -256,7 +258,7 @@ impl EvaluateScreen {
                 }
             }
         }
-        ui.add_space(theme::PAD);
+        ui.add_space(theme::GAP);
         field(ui, "Also measure", "");
         let base = self.base.clone().unwrap_or_else(|| "none".into());
         check_label(ui, &mut self.kl, "KL per token", &format!("against {base}")).on_hover_text(
@@ -266,7 +268,7 @@ impl EvaluateScreen {
             check_label(ui, &mut self.utility, "Usefulness", set)
                 .on_hover_text("Harmless tasks with known right answers.");
         }
-        ui.add_space(theme::PAD);
+        ui.add_space(theme::GAP);
         field(ui, "Prompts", "The requests that the models are attacked with.");
         let response = combo_box("prompts", ui.available_width())
             .selected_text(&self.prompts)
@@ -307,8 +309,18 @@ impl EvaluateScreen {
             }
             return;
         };
-        ui.horizontal(|ui| {
-            let response = combo_box("past evaluations", (ui.available_width() - 216.0).max(200.0))
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            let inspect = Command::InspectEvaluation(info.id.clone());
+            let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
+            if command_button(
+                ui,
+                &inspect,
+                (!has_kl).then_some("This evaluation did not measure KL per token."),
+            ) {
+                view.commands.push(inspect);
+            }
+            let width = ui.available_width();
+            let response = combo_box("past evaluations", width)
                 .selected_text(name_of(info))
                 .show_ui(ui, |ui| {
                     for other in &finished {
@@ -319,15 +331,6 @@ impl EvaluateScreen {
                 })
                 .response;
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Evaluation"));
-            let inspect = Command::InspectEvaluation(info.id.clone());
-            let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
-            if command_button(
-                ui,
-                &inspect,
-                (!has_kl).then_some("This evaluation did not measure KL per token."),
-            ) {
-                view.commands.push(inspect);
-            }
         });
         ui.add_space(theme::GAP);
         if self.results.as_ref().is_none_or(|results| results.id != info.id) {

@@ -239,7 +239,7 @@ fn depth_lines(summary: &Summary) -> Vec<String> {
                     row.model, row.judge
                 ),
                 None => format!(
-                    "{}: not safe at any tested depth (upper bound above 10 % already at the smallest k; tested {tested}; {} judge)",
+                    "{}: no tested depth is shown to be safe (the upper bound of the rate is above 10 % already at the smallest k; tested {tested}; {} judge)",
                     row.model, row.judge
                 ),
             };

@@ -15,5 +15,6 @@ pub mod rng;
 pub mod stats;
 pub mod text;
 pub mod train;
+pub mod ui;
 pub mod utility;
 pub mod world;

@@ -217,10 +217,7 @@ fn open_window(project: Option<PathBuf>) -> Result<(), Trouble> {
     {
         log::warn!("the compute pool keeps its default size: {e}");
     }
-    let _ = project;
-    Err(Trouble::Failed(
-        "this build has no window. Run plumbline --help for what the command line does.".into(),
-    ))
+    crate::ui::open(project).map_err(|e| Trouble::Failed(e.to_string()))
 }
 
 fn new(folder: &Path, title: Option<String>) -> Result<(), Trouble> {

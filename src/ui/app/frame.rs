@@ -1,0 +1,235 @@
+//! What every frame draws around the screens: rail, top bar, status line, questions.
+
+use super::{App, Command, Focus, Opening, Screen, Snapshot, View};
+use crate::ui::screens;
+use crate::ui::theme;
+use crate::ui::widgets::{Tone, combo_box, command_button, empty_state, notice, progress_line, row_button};
+use eframe::egui::{self, Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Stroke, Ui};
+use egui_material_icons::icons;
+
+impl App {
+    pub(super) fn draw(&mut self, ui: &mut Ui) {
+        let p = theme::palette(ui);
+        let bar =
+            Frame::new().fill(p.frame).inner_margin(Margin::symmetric(theme::GROUP as i8, theme::GAP as i8));
+        Panel::bottom("status").frame(bar.inner_margin(Margin::symmetric(16, 4))).exact_size(32.0).show(
+            ui,
+            |ui| {
+                self.status_line(ui);
+            },
+        );
+        let rail = Frame::new().fill(p.frame).inner_margin(Margin::symmetric(12, 16));
+        Panel::left("rail").frame(rail).resizable(false).exact_size(184.0).show(ui, |ui| self.rail(ui));
+        Panel::top("top").frame(bar).exact_size(52.0).show(ui, |ui| self.top_bar(ui));
+        let middle = Frame::new().fill(p.ground).inner_margin(Margin::same(theme::SCREEN as i8));
+        CentralPanel::no_frame().frame(middle).show(ui, |ui| self.middle(ui));
+        self.question(ui);
+    }
+
+    fn rail(&mut self, ui: &mut Ui) {
+        let p = theme::palette(ui);
+        ui.horizontal(|ui| {
+            plumb_line(ui);
+            ui.label(RichText::new("Plumbline").font(egui::FontId::new(18.0, theme::semibold())));
+        });
+        ui.add_space(theme::SCREEN);
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        for screen in Screen::ALL {
+            if screen == Screen::Jobs {
+                ui.add_space(theme::PAD);
+                let (rect, _) =
+                    ui.allocate_exact_size(egui::vec2(ui.available_width(), 1.0), egui::Sense::hover());
+                ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(1.0, p.border));
+                ui.add_space(theme::PAD);
+            }
+            let open = self.jobs.open_count();
+            let remark = if screen == Screen::Jobs && open > 0 { open.to_string() } else { String::new() };
+            let row = row_button(ui, self.screen == screen, Some(screen.icon()), screen.name(), &remark);
+            let keys = Command::Show(screen)
+                .shortcut()
+                .map(|keys| format!(" ({})", ui.ctx().format_shortcut(&keys)))
+                .unwrap_or_default();
+            if row.on_hover_text(format!("{}{keys}", screen.purpose())).clicked() {
+                self.commands.push(Command::Show(screen));
+            }
+        }
+    }
+
+    fn top_bar(&mut self, ui: &mut Ui) {
+        let p = theme::palette(ui);
+        ui.horizontal_centered(|ui| {
+            let Opening::Open(project) = &self.opening else { return };
+            ui.label(theme::strong(&project.title)).on_hover_text(project.root.display().to_string());
+            if project.read_only {
+                ui.label(icons::ICON_LOCK.rich_text().size(16.0).color(p.warning));
+                ui.label(theme::small("read only").color(p.warning))
+                    .on_hover_text("Another window has this project open. Close it there to edit here.");
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                focus_picker(ui, project, &self.focus, &mut self.commands);
+            });
+        });
+    }
+
+    fn status_line(&mut self, ui: &mut Ui) {
+        let p = theme::palette(ui);
+        ui.horizontal_centered(|ui| {
+            if let Some(job) = self.jobs.running() {
+                ui.label(theme::small(&job.title));
+                if let Some(progress) = &job.progress {
+                    progress_line(ui, &format!("Progress of {}", job.title), progress.share(), 160.0);
+                    ui.label(theme::small(progress.text()).color(p.weak));
+                } else {
+                    ui.label(theme::small("starting…").color(p.weak));
+                }
+                let waiting = self.jobs.open_count() - 1;
+                if waiting > 0 {
+                    ui.label(theme::small(format!("· {waiting} waiting")).color(p.weak));
+                }
+            } else {
+                ui.label(theme::small("No job is running").color(p.weak));
+            }
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(theme::small(self.data.saved_text()).color(p.weak));
+            });
+        });
+    }
+
+    fn middle(&mut self, ui: &mut Ui) {
+        if let Some(trouble) = self.trouble.clone() {
+            notice(ui, Tone::Error, &trouble);
+            ui.horizontal(|ui| {
+                if ui.button("Close this message").clicked() {
+                    self.trouble = None;
+                }
+            });
+        }
+        let project = match &self.opening {
+            Opening::Waiting => {
+                ui.vertical_centered(|ui| {
+                    ui.add_space(ui.available_height() * 0.4);
+                    ui.label(RichText::new("Opening the project…").color(theme::palette(ui).weak));
+                });
+                return;
+            }
+            Opening::Failed(error) => {
+                notice(ui, Tone::Error, error);
+                if empty_state(
+                    ui,
+                    icons::ICON_FOLDER_OPEN,
+                    "The project could not be opened",
+                    "Nothing was changed on disk. Mend what the message names, then try again.",
+                    Some("Open the project again"),
+                ) {
+                    self.commands.push(Command::OpenProject);
+                }
+                return;
+            }
+            Opening::Open(project) => project,
+        };
+        let mut view = View {
+            project,
+            jobs: &self.jobs,
+            focus: &self.focus,
+            library: &mut self.library,
+            loader: &mut self.loader,
+            commands: &mut self.commands,
+        };
+        match self.screen {
+            Screen::Data => self.data.show(ui, &mut view),
+            Screen::Models => self.models.show(ui, &mut view),
+            Screen::Train => self.train.show(ui, &mut view),
+            Screen::Evaluate => self.evaluate.show(ui, &mut view),
+            Screen::Inspect => self.inspect.show(ui, &mut view),
+            Screen::Jobs => screens::show_jobs(ui, &mut view),
+        }
+    }
+
+    fn question(&mut self, ui: &mut Ui) {
+        if !self.asking_to_quit {
+            return;
+        }
+        let p = theme::palette(ui);
+        let modal = egui::Modal::new(egui::Id::unique("ask to quit")).show(ui.ctx(), |ui| {
+            ui.set_width(420.0);
+            let open = self.jobs.open_count();
+            if open > 0 {
+                ui.label(theme::heading(if open == 1 {
+                    "A job is still running"
+                } else {
+                    "Jobs are still running"
+                }));
+                ui.label(
+                    "Stopping keeps what is finished so far. If you keep it running, the window stays open.",
+                );
+            }
+            if let Some(error) = self.data.save_error() {
+                if open == 0 {
+                    ui.label(theme::heading("An edit is not saved"));
+                }
+                notice(ui, Tone::Warning, error);
+                ui.label(RichText::new("Quitting now loses the edits since the last save.").color(p.error));
+            }
+            ui.add_space(theme::GROUP);
+            ui.horizontal(|ui| {
+                for command in [Command::KeepRunning, Command::StopAndQuit] {
+                    if command_button(ui, &command, None) {
+                        self.commands.push(command);
+                    }
+                }
+            });
+        });
+        if modal.should_close() {
+            self.commands.push(Command::KeepRunning);
+        }
+    }
+}
+
+/// The sign of the house: a plumb line.
+fn plumb_line(ui: &mut Ui) {
+    let p = theme::palette(ui);
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(20.0, 28.0), egui::Sense::hover());
+    let x = rect.center().x;
+    let painter = ui.painter();
+    painter.hline(x - 5.0..=x + 5.0, rect.top() + 3.0, Stroke::new(2.0, p.ink));
+    painter.vline(x, rect.top() + 3.0..=rect.bottom() - 12.0, Stroke::new(1.5, p.ink));
+    let bob = vec![
+        egui::pos2(x - 5.0, rect.bottom() - 13.0),
+        egui::pos2(x + 5.0, rect.bottom() - 13.0),
+        egui::pos2(x + 4.0, rect.bottom() - 8.0),
+        egui::pos2(x, rect.bottom() - 1.0),
+        egui::pos2(x - 4.0, rect.bottom() - 8.0),
+    ];
+    painter.add(egui::Shape::convex_polygon(bob, p.accent, Stroke::NONE));
+}
+
+fn focus_picker(ui: &mut Ui, project: &Snapshot, focus: &Focus, commands: &mut Vec<Command>) {
+    let p = theme::palette(ui);
+    let chosen = |id: &Option<String>| id.clone().unwrap_or_else(|| "none".to_owned());
+    let mut pick =
+        |ui: &mut Ui, salt: &str, tip: &str, current: &Option<String>, make: fn(String) -> Command| {
+            let role = current.as_ref().map(|id| project.role(id));
+            let response = combo_box(salt, 132.0)
+                .selected_text(chosen(current))
+                .show_ui(ui, |ui| {
+                    for model in &project.models {
+                        let id = &model.entry.id;
+                        if ui.selectable_label(current.as_ref() == Some(id), id).clicked() {
+                            commands.push(make(id.clone()));
+                        }
+                    }
+                })
+                .response;
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, tip));
+            response.on_hover_text(tip);
+            if let Some(role) = role {
+                let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
+                ui.painter().circle_filled(rect.center(), 4.5, theme::role_colour(role));
+            }
+        };
+    // Laid out from the right: the model stands at the right end.
+    pick(ui, "focus model", "Model in focus", &focus.model, Command::FocusModel);
+    ui.label(RichText::new("↔").color(p.weak));
+    pick(ui, "focus base", "Base in focus", &focus.base, Command::FocusBase);
+    ui.label(theme::small("In focus").color(p.weak));
+}

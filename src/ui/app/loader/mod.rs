@@ -1,0 +1,254 @@
+//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
+//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+
+mod inspector;
+mod room;
+
+pub use inspector::{AnswerRequest, InspectedAnswer};
+
+use crate::data::{DepthDistribution, Examples, Problem, RecoveryExample};
+use crate::model::Card;
+use crate::project::{DatasetEntry, EvaluationInfo, ModelEntry, ModelRole};
+use crate::ui::screens::Change;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Replies that wait for the window at most; a sleeping window makes the worker wait, not the memory grow.
+const WAITING: usize = 64;
+
+/// Wakes the window.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// A model of the project with what its files say.
+#[derive(Clone, Debug)]
+pub struct ModelView {
+    /// The project's entry.
+    pub entry: ModelEntry,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// What config and weights say, or why they cannot be read.
+    pub card: Result<Card, String>,
+}
+
+/// The project as the window shows it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its title.
+    pub title: String,
+    /// Whether another window has it open.
+    pub read_only: bool,
+    /// Its models.
+    pub models: Vec<ModelView>,
+    /// Its data sets.
+    pub datasets: Vec<DatasetEntry>,
+    /// Its evaluations, newest first.
+    pub evaluations: Vec<EvaluationInfo>,
+}
+
+impl Snapshot {
+    /// The model with this id.
+    #[must_use]
+    pub fn model(&self, id: &str) -> Option<&ModelView> {
+        self.models.iter().find(|model| model.entry.id == id)
+    }
+
+    /// The role of the model with this id.
+    #[must_use]
+    pub fn role(&self, id: &str) -> ModelRole {
+        self.model(id).map_or(ModelRole::Other, |model| model.entry.role)
+    }
+}
+
+/// What a token of a training text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StripKind {
+    /// The conversation up to the answer.
+    Context,
+    /// The harmful prefix: read, not trained.
+    Harmful,
+    /// Trained.
+    Trained,
+}
+
+/// One token of a training text.
+#[derive(Clone, Debug)]
+pub struct StripToken {
+    /// Its text.
+    pub text: String,
+    /// What it is.
+    pub kind: StripKind,
+}
+
+/// The training text of a recovery example at one depth.
+#[derive(Clone, Debug)]
+pub struct Strip {
+    /// Its tokens.
+    pub tokens: Vec<StripToken>,
+    /// How many are trained.
+    pub trained: usize,
+    /// Tokens of the whole harmful answer.
+    pub harmful_len: usize,
+    /// Harmful tokens before the refusal, k.
+    pub depth: usize,
+    /// What is wrong with the example.
+    pub problems: Vec<Problem>,
+}
+
+/// Asks for a training text.
+#[derive(Clone, Debug)]
+pub struct StripRequest {
+    /// Which request this is; only the newest counts.
+    pub serial: u64,
+    /// The checkpoint whose tokenizer and template are used.
+    pub folder: PathBuf,
+    /// The longest row that fits.
+    pub context_limit: usize,
+    /// The example.
+    pub example: RecoveryExample,
+    /// The visit for which a depth is drawn, if the example fixes none.
+    pub epoch: usize,
+    /// How it is drawn.
+    pub depths: DepthDistribution,
+}
+
+/// What the window asks for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Open the project; unpack the demo project there first if asked to and nothing is there.
+    Open {
+        /// The project's folder.
+        root: PathBuf,
+        /// Whether it is the demo project.
+        demo: bool,
+    },
+    /// Look again at what jobs have added.
+    Refresh,
+    /// Read a data set.
+    Examples(String),
+    /// Carry changes over to a recovery set and write it.
+    Save {
+        /// The set.
+        set: String,
+        /// What changed since the last save, in order.
+        changes: Vec<Change>,
+        /// Which save this is.
+        serial: u64,
+    },
+    /// Make a token strip.
+    Strip(StripRequest),
+    /// Check a folder and add it as a model.
+    AddModel {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// Its title; its id is made of it.
+        title: String,
+        /// Its role.
+        role: ModelRole,
+    },
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Reply {
+    /// The project, opened or looked at again.
+    Project(Result<Snapshot, String>),
+    /// A data set.
+    Examples {
+        /// The set.
+        set: String,
+        /// Its examples, or why they cannot be read.
+        result: Result<Examples, String>,
+    },
+    /// A save has ended.
+    Saved {
+        /// The set.
+        set: String,
+        /// Which save.
+        serial: u64,
+        /// Why it failed.
+        result: Result<(), String>,
+    },
+    /// A token strip.
+    Strip {
+        /// Which request.
+        serial: u64,
+        /// The strip, or why there is none.
+        result: Result<Strip, String>,
+    },
+    /// A model was added under this id, or why not.
+    ModelAdded(Result<String, String>),
+    /// An answer, token by token.
+    Answer {
+        /// Which request.
+        serial: u64,
+        /// The answer, or why not.
+        result: Result<InspectedAnswer, String>,
+    },
+    /// Something broke that belongs to no request.
+    Trouble(String),
+}
+
+/// The window's end of both threads.
+pub struct Loader {
+    requests: Sender<Request>,
+    answers: Sender<AnswerRequest>,
+    replies: Receiver<Reply>,
+    backlog: VecDeque<Request>,
+}
+
+impl Loader {
+    /// Starts both threads. They end when the loader is dropped.
+    pub fn start(waker: &Waker) -> std::io::Result<Self> {
+        let (requests, inbox) = bounded(WAITING);
+        let (answers, questions) = bounded(1);
+        let (outbox, replies) = bounded(WAITING);
+        room::spawn(inbox, outbox.clone(), waker.clone())?;
+        inspector::spawn(questions, outbox, waker.clone())?;
+        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+    }
+
+    /// Sends a request; it waits here while the thread is busy.
+    pub fn send(&mut self, request: Request) {
+        self.backlog.push_back(request);
+        self.flush();
+    }
+
+    /// Asks for one answer token by token; `false` while another is being computed and one waits.
+    #[must_use]
+    pub fn inspect(&self, request: AnswerRequest) -> bool {
+        self.answers.try_send(request).is_ok()
+    }
+
+    /// Everything that has come back.
+    pub fn drain(&mut self) -> Vec<Reply> {
+        self.flush();
+        self.replies.try_iter().collect()
+    }
+
+    fn flush(&mut self) {
+        while let Some(request) = self.backlog.pop_front() {
+            match self.requests.try_send(request) {
+                Ok(()) => {}
+                Err(TrySendError::Full(request)) => {
+                    self.backlog.push_front(request);
+                    break;
+                }
+                // The thread is gone, which happens only while the window closes.
+                Err(TrySendError::Disconnected(_)) => break,
+            }
+        }
+    }
+}
+
+/// What a caught panic said.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "an unnamed fault".to_owned())
+}

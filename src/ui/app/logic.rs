@@ -1,0 +1,106 @@
+//! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
+//! commands, edits are handed on to be saved.
+
+use super::{App, Command, Opening, Product, Reply, Request};
+use eframe::egui::{self, ViewportCommand};
+use std::sync::Arc;
+
+impl App {
+    pub(super) fn before_frame(&mut self, ctx: &egui::Context) {
+        self.take_events();
+        for reply in self.loader.drain() {
+            self.take_reply(reply);
+        }
+        while let Ok(picked) = self.picked.1.try_recv() {
+            self.models.folder_picked(picked);
+        }
+        for set in std::mem::take(&mut self.library.wanted) {
+            self.loader.send(Request::Examples(set));
+        }
+        for command in Command::with_keys() {
+            if let Some(shortcut) = command.shortcut()
+                && ctx.input_mut(|input| input.consume_shortcut(&shortcut))
+            {
+                self.commands.push(command);
+            }
+        }
+        let now = ctx.input(|input| input.time);
+        if let Some(wait) = self.data.save_if_due(now, self.quitting, &mut self.loader) {
+            ctx.request_repaint_after(std::time::Duration::from_secs_f64(wait));
+        }
+        self.consider_closing(ctx);
+    }
+
+    fn take_events(&mut self) {
+        let events: Vec<_> = self.queue.events().try_iter().collect();
+        for event in events {
+            let Some(ended) = self.jobs.take(event) else { continue };
+            match &ended.product {
+                Product::Model(_) => {}
+                Product::Evaluation => {
+                    if let Some(id) = ended.result_id() {
+                        self.evaluate.select(id.clone());
+                        self.inspect.select(id);
+                    }
+                }
+            }
+            self.loader.send(Request::Refresh);
+        }
+    }
+
+    fn take_reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Project(Ok(project)) => {
+                self.opening = Opening::Open(Box::new(project));
+                self.trouble = None;
+                self.refocus();
+                if let Opening::Open(project) = &self.opening {
+                    self.data.project_changed(project);
+                    self.evaluate.project_changed(project);
+                    self.inspect.project_changed(project);
+                }
+            }
+            // A project that was open stays on the screen: what could not be read anew is said above it.
+            Reply::Project(Err(error)) => match self.opening {
+                Opening::Open(_) => self.trouble = Some(error),
+                _ => self.opening = Opening::Failed(error),
+            },
+            Reply::Examples { set, result } => {
+                let result = result.map(Arc::new);
+                self.library.sets.insert(set, Some(result));
+            }
+            Reply::Saved { set, serial, result } => {
+                if result.is_ok() {
+                    // The next look at the set, from any screen, reads what is now on disk.
+                    self.library.sets.remove(&set);
+                }
+                self.data.saved(&set, serial, result);
+            }
+            Reply::Strip { serial, result } => self.data.strip_made(serial, result),
+            Reply::ModelAdded(result) => {
+                if result.is_ok() {
+                    self.loader.send(Request::Refresh);
+                }
+                self.models.added(result);
+            }
+            Reply::Answer { serial, result } => self.inspect.answered(serial, result),
+            Reply::Trouble(error) => self.trouble = Some(error),
+        }
+    }
+
+    /// Closing waits for edits that are being written, and asks while a job runs or an edit cannot be written.
+    fn consider_closing(&mut self, ctx: &egui::Context) {
+        if ctx.input(|input| input.viewport().close_requested()) && !self.may_close() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.commands.push(Command::Quit);
+        }
+        if self.quitting && self.may_close() {
+            self.quitting = false;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    pub(super) fn may_close(&self) -> bool {
+        self.jobs.open_count() == 0 && (self.data.is_saved() || self.data.gave_up())
+    }
+}

@@ -1,0 +1,384 @@
+//! Evaluate: models × attacks × judges on the left, past evaluations and their results on the right.
+
+pub(super) mod results;
+
+use crate::attack::REFUSAL_PREFIXES;
+use crate::data::DatasetKind;
+use crate::evaluate::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS};
+use crate::judge::JudgeKind;
+use crate::project::EvaluationInfo;
+use crate::ui::app::{Command, JobState, Screen, Snapshot, View};
+use crate::ui::theme;
+use crate::ui::widgets::{
+    Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button, progress_line,
+    screen_title,
+};
+use eframe::egui::{self, Frame, Margin, Panel, Ui};
+use egui_material_icons::icons;
+use results::Results;
+use std::collections::BTreeSet;
+
+/// The Evaluate screen.
+pub struct EvaluateScreen {
+    ticked: BTreeSet<String>,
+    direct: bool,
+    prefill: bool,
+    refusal_prefix: bool,
+    judges: Vec<JudgeKind>,
+    prompts: String,
+    limit: String,
+    kl: bool,
+    utility: bool,
+    utility_set: Option<String>,
+    base: Option<String>,
+    order: Vec<String>,
+    touched: bool,
+    selected: Option<String>,
+    results: Option<Results>,
+}
+
+impl Default for EvaluateScreen {
+    fn default() -> Self {
+        Self {
+            ticked: BTreeSet::new(),
+            direct: false,
+            prefill: true,
+            refusal_prefix: false,
+            judges: vec![JudgeKind::Oracle],
+            prompts: String::new(),
+            limit: String::new(),
+            kl: true,
+            utility: false,
+            utility_set: None,
+            base: None,
+            order: Vec::new(),
+            touched: false,
+            selected: None,
+            results: None,
+        }
+    }
+}
+
+impl EvaluateScreen {
+    /// Shows this evaluation once it is there.
+    pub fn select(&mut self, id: String) {
+        self.selected = Some(id);
+        self.results = None;
+    }
+
+    /// Takes over what the project offers.
+    pub fn project_changed(&mut self, project: &Snapshot) {
+        self.order = project.models.iter().map(|model| model.entry.id.clone()).collect();
+        self.ticked.retain(|id| project.model(id).is_some());
+        if !self.touched && self.ticked.is_empty() {
+            self.ticked = self.order.iter().cloned().collect();
+        }
+        let attack_sets: Vec<_> =
+            project.datasets.iter().filter(|set| set.kind == DatasetKind::Attack).collect();
+        if !attack_sets.iter().any(|set| set.id == self.prompts) {
+            let preferred = attack_sets.iter().find(|set| set.id.contains("test")).or(attack_sets.first());
+            self.prompts = preferred.map(|set| set.id.clone()).unwrap_or_default();
+        }
+        let utility_sets: Vec<_> =
+            project.datasets.iter().filter(|set| set.kind == DatasetKind::Utility).collect();
+        let preferred = utility_sets.iter().find(|set| set.id.contains("test")).or(utility_sets.first());
+        self.utility_set = preferred.map(|set| set.id.clone());
+        if self.selected.is_none() {
+            self.selected = project.evaluations.iter().find(|e| e.summary.is_some()).map(|e| e.id.clone());
+        }
+        self.results = None;
+    }
+
+    /// Ticks a new model and the one it came from, and nothing else: before and after.
+    pub fn tick_with_parent(&mut self, project: &Snapshot, id: &str) {
+        self.touched = true;
+        self.ticked.clear();
+        self.ticked.insert(id.to_owned());
+        if let Some(parent) = project.model(id).and_then(|model| model.entry.parent.clone()) {
+            self.ticked.insert(parent);
+        }
+    }
+
+    /// The settings of the form.
+    #[must_use]
+    pub fn spec(&self) -> EvaluateSpec {
+        let mut attacks = Vec::new();
+        if self.direct {
+            attacks.push(AttackSpec::Direct);
+        }
+        if self.prefill {
+            attacks.push(AttackSpec::prefill());
+        }
+        if self.refusal_prefix {
+            attacks.push(AttackSpec::refusal_prefix());
+        }
+        let models: Vec<String> = self.order.iter().filter(|id| self.ticked.contains(*id)).cloned().collect();
+        EvaluateSpec {
+            title: format!("Evaluate {}", models.join(", ")),
+            models,
+            base: if self.kl { self.base.clone() } else { None },
+            prompts: self.prompts.clone(),
+            limit: self.limit.trim().parse().ok(),
+            attacks,
+            judges: self.judges.clone(),
+            kl: self.kl,
+            utility: if self.utility { self.utility_set.clone() } else { None },
+            ..EvaluateSpec::default()
+        }
+    }
+
+    fn blocked(&self, view: &View<'_>) -> Vec<String> {
+        let mut problems: Vec<String> =
+            self.spec().check().into_iter().map(|problem| problem.message).collect();
+        if view.project.read_only {
+            problems.push("Another window has this project open; here it can only be read.".into());
+        }
+        if !self.limit.trim().is_empty() && self.limit.trim().parse::<usize>().is_err() {
+            problems.push("The number of prompts must be a whole number, or empty for all of them.".into());
+        }
+        problems
+    }
+
+    /// How many answers the form asks for.
+    fn answers(&self, view: &View<'_>) -> usize {
+        let spec = self.spec();
+        let prompts =
+            view.project.datasets.iter().find(|set| set.id == spec.prompts).map_or(0, |set| set.count);
+        let prompts = spec.limit.map_or(prompts, |limit| limit.min(prompts));
+        spec.models.len() * prompts * spec.attacks.iter().map(AttackSpec::settings).sum::<usize>()
+    }
+
+    /// Draws the screen.
+    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        screen_title(
+            ui,
+            "Evaluate",
+            "Attack the models, let a judge read the answers, and compare how often each complies.",
+        );
+        if view.project.models.is_empty() || self.prompts.is_empty() {
+            let (why, screen) = if view.project.models.is_empty() {
+                ("An evaluation needs at least one model.", Screen::Models)
+            } else {
+                ("An evaluation needs a set of attack prompts.", Screen::Data)
+            };
+            if empty_state(ui, icons::ICON_FACT_CHECK, "Nothing to evaluate yet", why, Some("Go there")) {
+                view.commands.push(Command::Show(screen));
+            }
+            return;
+        }
+        self.base.clone_from(&view.focus.base);
+        let plain = Frame::new();
+        Panel::left("evaluate form")
+            .frame(plain)
+            .resizable(false)
+            .show_separator_line(false)
+            .exact_size(296.0)
+            .show(ui, |ui| {
+                let problems = self.blocked(view);
+                Panel::bottom("evaluate start")
+                    .frame(plain)
+                    .resizable(false)
+                    .show_separator_line(false)
+                    .show(ui, |ui| {
+                        self.start(ui, view, &problems);
+                    });
+                egui::CentralPanel::no_frame().show(ui, |ui| {
+                    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                        ui.set_width(ui.available_width() - theme::PAD);
+                        self.form(ui, view);
+                    });
+                });
+            });
+        let right = Frame::new().inner_margin(Margin { left: theme::SCREEN as i8, ..Default::default() });
+        egui::CentralPanel::no_frame().frame(right).show(ui, |ui| self.right(ui, view));
+    }
+
+    fn start(&mut self, ui: &mut Ui, view: &mut View<'_>, problems: &[String]) {
+        let p = theme::palette(ui);
+        ui.add_space(theme::GAP);
+        for problem in problems {
+            notice(ui, Tone::Warning, problem);
+        }
+        if problems.is_empty() {
+            let answers = self.answers(view);
+            let text = match answers {
+                0 => "KL per token only; no answers are generated.".to_owned(),
+                1 => "1 answer will be generated and judged.".to_owned(),
+                n => format!("{n} answers will be generated and judged."),
+            };
+            ui.label(theme::small(text).color(p.weak));
+        }
+        let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
+        if primary_button(ui, icons::ICON_PLAY_ARROW, "Start evaluation", blocked.as_deref()).clicked() {
+            view.commands.push(Command::StartEvaluation);
+        }
+    }
+
+    fn form(&mut self, ui: &mut Ui, view: &View<'_>) {
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        field(ui, "Models", "Those that are ticked are attacked.");
+        for model in &view.project.models {
+            let id = &model.entry.id;
+            let mut on = self.ticked.contains(id);
+            let role = model.entry.role.label();
+            if check_label(ui, &mut on, id, if role == id { "" } else { role }).changed() {
+                self.touched = true;
+                if on {
+                    self.ticked.insert(id.clone());
+                } else {
+                    self.ticked.remove(id);
+                }
+            }
+        }
+        ui.add_space(theme::GAP);
+        field(ui, "Attacks", "How the models are asked for harm.");
+        check_label(ui, &mut self.direct, "Plain request", "")
+            .on_hover_text("The request as it stands. Prefilling with k = 0 is the same.");
+        let depths = PREFILL_DEPTHS.map(|k| k.to_string()).join(", ");
+        check_label(ui, &mut self.prefill, "Prefilling", &format!("k = {depths}")).on_hover_text(
+            "The first k tokens of a harmful answer are put into the model's mouth; it goes on from there.",
+        );
+        check_label(ui, &mut self.refusal_prefix, "Refusal prefixes", "for the base").on_hover_text(format!(
+            "The answer is made to begin with a refusal's words: {}. A base model then looks safe.",
+            REFUSAL_PREFIXES.join(", ")
+        ));
+        ui.add_space(theme::GAP);
+        field(ui, "Judges", "Who says whether an answer is harmful.");
+        for judge in JudgeKind::ALL {
+            let mut on = self.judges.contains(&judge);
+            let hint = match judge {
+                JudgeKind::Oracle => "Knows exactly what is harmful in the demo world.",
+                JudgeKind::Keyword => "Counts an answer as harmful unless it contains a refusal's words.",
+            };
+            if check_label(ui, &mut on, judge.label(), "").on_hover_text(hint).changed() {
+                if on {
+                    self.judges.push(judge);
+                } else {
+                    self.judges.retain(|&j| j != judge);
+                }
+            }
+        }
+        ui.add_space(theme::GAP);
+        field(ui, "Also measure", "");
+        let base = self.base.clone().unwrap_or_else(|| "none".into());
+        check_label(ui, &mut self.kl, "KL per token", &format!("against {base}")).on_hover_text(
+            "How far each model's predictions are from the base's, token by token of a harmful answer.",
+        );
+        if let Some(set) = &self.utility_set {
+            check_label(ui, &mut self.utility, "Usefulness", set)
+                .on_hover_text("Harmless tasks with known right answers.");
+        }
+        ui.add_space(theme::GAP);
+        field(ui, "Prompts", "The requests that the models are attacked with.");
+        let response = combo_box("prompts", ui.available_width())
+            .selected_text(&self.prompts)
+            .show_ui(ui, |ui| {
+                for set in view.project.datasets.iter().filter(|set| set.kind == DatasetKind::Attack) {
+                    ui.selectable_value(
+                        &mut self.prompts,
+                        set.id.clone(),
+                        format!("{} ({})", set.id, set.count),
+                    );
+                }
+            })
+            .response;
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Prompts"));
+        ui.add_space(theme::TIGHT);
+        let id = field(ui, "Only the first", "Fewer prompts are quicker and less certain. Empty = all.");
+        ui.add(
+            egui::TextEdit::singleline(&mut self.limit).hint_text("all prompts").desired_width(f32::INFINITY),
+        )
+        .labelled_by(id);
+        ui.add_space(theme::GAP);
+    }
+
+    fn right(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        running(ui, view);
+        let finished: Vec<&EvaluationInfo> =
+            view.project.evaluations.iter().filter(|e| e.summary.is_some()).collect();
+        let chosen = finished.iter().find(|e| Some(&e.id) == self.selected.as_ref()).or(finished.first());
+        let Some(&info) = chosen else {
+            if view.jobs.open_count() == 0 {
+                empty_state(
+                    ui,
+                    icons::ICON_MONITORING,
+                    "No results yet",
+                    "Tick the models on the left and start. You will see how often each complies after k harmful tokens, and at which tokens the models differ.",
+                    None,
+                );
+            }
+            return;
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            let inspect = Command::InspectEvaluation(info.id.clone());
+            let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
+            if command_button(
+                ui,
+                &inspect,
+                (!has_kl).then_some("This evaluation did not measure KL per token."),
+            ) {
+                view.commands.push(inspect);
+            }
+            let width = ui.available_width();
+            let response = combo_box("past evaluations", width)
+                .selected_text(name_of(info))
+                .show_ui(ui, |ui| {
+                    for other in &finished {
+                        if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
+                            view.commands.push(Command::SelectEvaluation(other.id.clone()));
+                        }
+                    }
+                })
+                .response;
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Evaluation"));
+        });
+        ui.add_space(theme::GAP);
+        if self.results.as_ref().is_none_or(|results| results.id != info.id) {
+            self.results = Results::new(info, view.project);
+        }
+        if let Some(results) = &mut self.results {
+            egui::ScrollArea::vertical()
+                .id_salt("results")
+                .auto_shrink(false)
+                .show(ui, |ui| results.show(ui));
+        }
+    }
+}
+
+/// An evaluation by its models and its time.
+pub fn name_of(info: &EvaluationInfo) -> String {
+    let when: String = info.id.chars().take(16).collect();
+    let when = match when.split_once('T') {
+        Some((day, time)) => format!("{day} {}", time.replace('-', ":")),
+        None => when,
+    };
+    format!("{} · {} · {when}", info.spec.models.join(", "), info.spec.prompts)
+}
+
+/// The evaluation that is running or failed last.
+fn running(ui: &mut Ui, view: &mut View<'_>) {
+    let p = theme::palette(ui);
+    let Some(job) = view.jobs.newest_evaluation() else { return };
+    match &job.state {
+        JobState::Waiting | JobState::Running => {
+            ui.label(theme::strong(&job.title));
+            ui.horizontal(|ui| {
+                let share = job.progress.as_ref().map_or(0.0, crate::ui::app::Progress::share);
+                progress_line(ui, "Evaluation", share, (ui.available_width() - 112.0).max(80.0));
+                if command_button(ui, &Command::Stop(job.id), None) {
+                    view.commands.push(Command::Stop(job.id));
+                }
+            });
+            let text = match &job.progress {
+                Some(progress) => progress.text(),
+                None if job.state == JobState::Waiting => "Waiting for the job before it.".to_owned(),
+                None => "Loading the models…".to_owned(),
+            };
+            ui.label(theme::small(text).color(p.weak));
+            ui.add_space(theme::PAD);
+        }
+        JobState::Failed(message) => notice(ui, Tone::Error, message),
+        JobState::Stopped(message) => notice(ui, Tone::Warning, message),
+        JobState::Done(_) => {}
+    }
+}

@@ -1,0 +1,15 @@
+//! The screens: one screen, one file or folder.
+
+mod data;
+mod evaluate;
+mod inspect;
+mod jobs;
+mod models;
+mod train;
+
+pub use data::{Change, DataScreen};
+pub use evaluate::EvaluateScreen;
+pub use inspect::InspectScreen;
+pub use jobs::show_jobs;
+pub use models::ModelsScreen;
+pub use train::TrainScreen;

@@ -1,0 +1,16 @@
+//! What the screens are made of: one widget, one file.
+
+mod bits;
+mod chart;
+mod hidden_text;
+mod job_card;
+mod token_strip;
+
+pub use bits::{
+    Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_text, line,
+    notice, primary_button, role_chip, row_button, screen_title, section, text_button, tick,
+};
+pub use chart::{Chart, Series, show_loss};
+pub use hidden_text::hidden_text;
+pub use job_card::{job_card, progress_line};
+pub use token_strip::{KlToken, kl_strip, training_strip};

@@ -1,16 +1,18 @@
 //! Whole jobs on a tiny real model: what they leave on disk, how they end, and what they say when something is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use common::{evaluate_spec, project, train_spec};
-use plumbline::evaluate::AttackSpec;
+use plumbline::evaluate::{AttackSpec, EvaluateSpec};
 use plumbline::files::read_lines_dropping_torn;
 use plumbline::job::{
     CancelToken, Event, EventKind, JobError, JobSpec, Queue, run_blocking, run_cancellable,
 };
 use plumbline::model;
 use plumbline::project::{DONE, Manifest, ModelRole, Project, STOPPED};
-use plumbline::train::Recipe;
+use plumbline::train::{Recipe, TrainSpec};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,12 +37,6 @@ fn message_of(root: &Path, spec: &JobSpec) -> String {
     let message = result.unwrap_err().to_string();
     assert!(matches!(events.last(), Some(EventKind::Failed { .. })), "{events:?}");
     message
-}
-
-fn only_folder(parent: &Path) -> PathBuf {
-    let all: Vec<PathBuf> = std::fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(all.len(), 1, "{all:?}");
-    all[0].clone()
 }
 
 #[test]
@@ -176,23 +172,31 @@ fn an_evaluation_leaves_answers_verdicts_and_a_summary_that_agree() {
 }
 
 #[test]
-fn a_limit_and_a_system_prompt_do_what_they_say() {
+fn a_limit_a_prefix_and_a_system_prompt_reach_the_model() {
     let (_keep, root) = fresh();
     let mut spec = evaluate_spec();
     spec.limit = Some(1);
     spec.models = vec!["aligned".into()];
-    let answers = |spec: &plumbline::evaluate::EvaluateSpec| {
+    // Greedily, random weights repeat one token whatever stands before it.
+    spec.sampler.temperature = 1.0;
+    let answers = |spec: &EvaluateSpec| {
         let folder = play(&root, &JobSpec::Evaluate(spec.clone())).0.unwrap();
-        read_lines_dropping_torn(&folder.join("responses.jsonl")).unwrap()
+        let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        Project::open(&root).unwrap().responses(&id, None).unwrap()
     };
+    let plain = answers(&spec);
     // One prompt under three settings, one item of each of two tasks.
-    assert_eq!(answers(&spec).len(), 5);
+    assert_eq!(plain.len(), 5);
+    spec.system_prompt = "Speak of nothing but bees.".into();
+    let steered = answers(&spec);
+    assert!(plain.iter().zip(&steered).all(|(a, b)| (&a.id, &a.prompt) == (&b.id, &b.prompt)));
+    assert!(plain.iter().zip(&steered).any(|(a, b)| a.text != b.text), "the system prompt changes nothing");
+
     spec.attacks = vec![AttackSpec::refusal_prefix()];
     spec.kl = false;
     spec.utility = None;
-    let rows = answers(&spec);
-    assert_eq!(rows.len(), 5);
-    assert!(rows.iter().any(|row| row.contains("\"prefill\":\"I apologize, but I cannot\"")), "{rows:?}");
+    let prefilled: Vec<String> = answers(&spec).into_iter().map(|answer| answer.prefill).collect();
+    assert_eq!(prefilled, plumbline::attack::REFUSAL_PREFIXES);
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn the_queue_works_beside_an_open_window_and_stops_when_asked() {
     let start = Instant::now();
     let mut ends = Vec::new();
     while ends.len() < 2 {
-        let event = queue.events().recv_timeout(Duration::from_secs(60)).unwrap();
+        let event = queue.events().recv_timeout(Duration::from_mins(1)).unwrap();
         match &event.kind {
             EventKind::Metric { step: 2, .. } if event.job == long => {
                 assert_eq!(queue.running(), Some(long));
@@ -262,7 +266,7 @@ fn the_queue_works_beside_an_open_window_and_stops_when_asked() {
             kind if kind.is_last() => ends.push(event),
             _ => {}
         }
-        assert!(start.elapsed() < Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_mins(1));
     }
     assert!(
         matches!((ends[0].job, &ends[0].kind), (job, EventKind::Stopped { .. }) if job == long),
@@ -282,45 +286,26 @@ fn what_is_not_there_is_named_before_anything_is_written() {
     let (_keep, root) = fresh();
     let cases = [
         (
-            JobSpec::Train(plumbline::train::TrainSpec {
-                model: "alinged".into(),
-                ..train_spec(Recipe::Recovery, 1)
-            }),
+            JobSpec::Train(TrainSpec { model: "alinged".into(), ..train_spec(Recipe::Recovery, 1) }),
             "no model \"alinged\". There are: base, aligned",
         ),
         (
-            JobSpec::Train(plumbline::train::TrainSpec {
-                data: "anchor".into(),
-                ..train_spec(Recipe::Recovery, 1)
-            }),
+            JobSpec::Train(TrainSpec { data: "anchor".into(), ..train_spec(Recipe::Recovery, 1) }),
             "holds conversations, but the recovery set must be recovery examples",
         ),
         (
-            JobSpec::Train(plumbline::train::TrainSpec {
-                anchor: Some("nowhere".into()),
-                ..train_spec(Recipe::Recovery, 1)
-            }),
+            JobSpec::Train(TrainSpec { anchor: Some("nowhere".into()), ..train_spec(Recipe::Recovery, 1) }),
             "no data set \"nowhere\". There are: anchor, attack, recovery, utility",
         ),
         (
-            JobSpec::Train(plumbline::train::TrainSpec {
-                batch: 0,
-                learning_rate: -1.0,
-                ..train_spec(Recipe::Recovery, 1)
-            }),
+            JobSpec::Train(TrainSpec { batch: 0, learning_rate: -1.0, ..train_spec(Recipe::Recovery, 1) }),
             "learning_rate: The learning rate must be above 0.",
         ),
         (
-            JobSpec::Evaluate(plumbline::evaluate::EvaluateSpec {
-                prompts: "utility".into(),
-                ..evaluate_spec()
-            }),
+            JobSpec::Evaluate(EvaluateSpec { prompts: "utility".into(), ..evaluate_spec() }),
             "the set of prompts must be attack prompts",
         ),
-        (
-            JobSpec::Evaluate(plumbline::evaluate::EvaluateSpec { judges: vec![], ..evaluate_spec() }),
-            "Nobody judges",
-        ),
+        (JobSpec::Evaluate(EvaluateSpec { judges: vec![], ..evaluate_spec() }), "Nobody judges"),
     ];
     for (spec, expected) in cases {
         let message = message_of(&root, &spec);
@@ -389,7 +374,10 @@ fn a_project_that_another_program_has_open_is_left_alone() {
     let other = std::fs::File::create(root.join(".lock")).unwrap();
     other.lock().unwrap();
     let message = message_of(&root, &JobSpec::Evaluate(evaluate_spec()));
-    assert!(message.contains("open in another window") && message.contains("Close"), "{message}");
+    assert!(
+        message.contains("open in another window") && message.contains("Close the other window"),
+        "{message}"
+    );
     drop(other);
     assert!(play(&root, &JobSpec::Evaluate(evaluate_spec())).0.is_ok());
 }

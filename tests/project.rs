@@ -1,5 +1,7 @@
 //! The project folder: what survives, what is refused, and in which words.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use plumbline::data::{ChatExample, DatasetKind, Examples};
@@ -79,6 +81,18 @@ fn the_second_window_reads_and_the_first_goes_on_writing() {
     assert_eq!(second.title(), "Ours");
     drop(first);
     assert!(!Project::open(&root).unwrap().read_only(), "the lock goes with its holder");
+}
+
+#[test]
+fn a_project_that_cannot_be_locked_says_why_and_can_be_read() {
+    let (_keep, root) = empty();
+    std::fs::remove_file(root.join(".lock")).unwrap();
+    std::fs::create_dir(root.join(".lock")).unwrap();
+    let mut project = Project::open(&root).unwrap();
+    assert!(project.read_only() && project.read_only_reason().unwrap().contains("cannot be written"));
+    assert_eq!(project.title(), "Mine");
+    let error = project.set_title("x").unwrap_err().to_string();
+    assert!(error.contains(".lock cannot be written") && error.contains("Copy it"), "{error}");
 }
 
 #[test]

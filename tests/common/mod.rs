@@ -1,5 +1,6 @@
 //! A small real project: two tiny Llama checkpoints with a byte-level tokenizer, and one data set of each kind.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use candle_core::{Device, Tensor};
@@ -20,7 +21,7 @@ use std::path::Path;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 const SPECIAL: [&str; 5] = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"];
-const TEMPLATE: &str = "<s>{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}{% elif m.role == 'assistant' %}<|assistant|>{{ m.content }}</s>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+const TEMPLATE: &str = "<s>{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% elif m.role == 'user' %}<|user|>{{ m.content }}{% elif m.role == 'assistant' %}<|assistant|>{{ m.content }}</s>{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
 
 /// Writes a checkpoint with random weights: one token a byte, context 160.
 pub fn write_model(folder: &Path, seed: u64) {

@@ -151,8 +151,9 @@ impl From<ProjectError> for Trouble {
     fn from(error: ProjectError) -> Self {
         let message = error.to_string();
         match error {
-            ProjectError::Unwritable { .. } | ProjectError::ReadOnly { .. } => Self::Failed(message),
-            ProjectError::Data(DataError::Unwritable { .. }) => Self::Failed(message),
+            ProjectError::Unwritable { .. }
+            | ProjectError::ReadOnly { .. }
+            | ProjectError::Data(DataError::Unwritable { .. }) => Self::Failed(message),
             _ => Self::BadInput(message),
         }
     }

@@ -8,7 +8,21 @@ use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::Path;
 
+/// Differentiation walks the computation recursively, deeper than a main thread's stack.
+const STACK: usize = 64 << 20;
+
 pub(super) fn run(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new()
+            .name("plumbline-job".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || work(spec, project, json))
+            .map_err(|e| Trouble::Failed(format!("no thread could be started: {e}. Close other programs")))?;
+        worker.join().unwrap_or_else(|_| Err(Trouble::Failed("the command hit a defect of Plumbline".into())))
+    })
+}
+
+fn work(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
     let spec = JobSpec::from_file(spec)?;
     let cancel = CancelToken::default();
     let asked = cancel.clone();
@@ -80,7 +94,7 @@ impl Show {
             EventKind::Started { title, folder } => self.line(&format!("{title}: {}", folder.display())),
             EventKind::Log(text) => self.line(text),
             EventKind::Artifact { what, path } => {
-                self.line(&format!("Written: {what} in {}", path.display()))
+                self.line(&format!("Written: {what} in {}", path.display()));
             }
             EventKind::Done { message } => self.line(message),
             // The error that ends the command says these.

@@ -298,8 +298,8 @@ mod tests {
         let good = row(&format!("{system},{user},{answer}"));
         assert_eq!(parse_jsonl(good.as_bytes(), DatasetKind::Chat).unwrap().len(), 1);
         for (bad, expected) in [
-            (format!("{user}"), "must end with a message of the assistant"),
-            (format!("{answer}"), "must begin with a message of the user"),
+            (user.to_string(), "must end with a message of the assistant"),
+            (answer.to_string(), "must begin with a message of the user"),
             (format!("{user},{user},{answer}"), "same role"),
             (format!("{user},{system},{answer}"), "can only stand first"),
             (r#"{"role":"robot","content":"x"}"#.to_owned(), "roles are system, user and assistant"),

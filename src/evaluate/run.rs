@@ -22,6 +22,7 @@ const BATCHES_A_CALL: usize = 8;
 /// Runs the battery of `spec` on `models`, given with their ids. `base` is what KL is measured against; it is
 /// skipped for the model that bears its id. Returns `None` if the sink asked to stop; what had come by then is in
 /// the sink.
+#[allow(clippy::needless_pass_by_value, reason = "a decoder is a handle: callers make one and hand it over")]
 pub fn evaluate(
     models: &[(String, Checkpoint)],
     base: Option<(String, Decoder)>,

@@ -63,13 +63,12 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
     let base = match spec.base.as_ref().filter(|_| spec.kl) {
         None => None,
         Some(id) => {
-            let base = match models.iter().find(|(model, _)| model == id) {
-                Some((_, checkpoint)) => checkpoint.clone(),
-                None => {
-                    desk.note(format!("Loading base {id}"))?;
-                    desk.hash_model(id, &project.model_folder(id)?)?;
-                    project.load_model(id)?
-                }
+            let base = if let Some((_, checkpoint)) = models.iter().find(|(model, _)| model == id) {
+                checkpoint.clone()
+            } else {
+                desk.note(format!("Loading base {id}"))?;
+                desk.hash_model(id, &project.model_folder(id)?)?;
+                project.load_model(id)?
             };
             refuse_other_tokenizers(&models, id, &base, &prompts)?;
             Some((id.clone(), base.decoder))
@@ -93,7 +92,7 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
     };
     let path = desk.write_json("summary.json", &summary)?;
     desk.emit(EventKind::Artifact { what: "summary".into(), path });
-    let message = format!("The evaluation is done: {rows} answers of {} models.", spec.models.len());
+    let message = format!("The evaluation is done: {rows} answers of {}.", spec.models.join(", "));
     Ok(Outcome { message, stopped: false })
 }
 

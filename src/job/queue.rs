@@ -75,6 +75,7 @@ impl Queue {
     }
 
     /// Puts a job behind those that wait.
+    #[allow(clippy::must_use_candidate, reason = "the events of a job name it as well")]
     pub fn submit(&self, project_root: PathBuf, spec: JobSpec) -> JobId {
         let mut state = self.shared.state();
         state.last_id += 1;
@@ -237,10 +238,12 @@ mod tests {
         JobSpec::Evaluate(EvaluateSpec::default())
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "a job may fail; this one does not")]
     fn done() -> Result<Ending, JobError> {
         Ok(Ending { folder: PathBuf::new(), message: "done".into(), stopped: false })
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "a job may fail; this one does not")]
     fn until_cancelled(around: &mut Surroundings) -> Result<Ending, JobError> {
         while !around.cancel.is_cancelled() {
             (around.emit)(EventKind::Metric { step: 1, values: vec![("loss", 1.0)] });

@@ -163,6 +163,17 @@ impl Project {
         (found, problems)
     }
 
+    /// The names of the folders in a group.
+    fn folders(&self, group: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(group)).into_iter().flatten().filter_map(Result::ok);
+        let mut names: Vec<String> = entries
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// The lines of a log. A line in the middle that is not what it should be is an error, not skipped.
     fn log<T: DeserializeOwned>(
         &self,
@@ -174,7 +185,7 @@ impl Project {
     ) -> Result<Vec<T>, ProjectError> {
         let folder = self.root.join(group).join(id);
         if !plain_name(id) || !folder.is_dir() {
-            return Err(ProjectError::Unknown { what, id: id.to_owned(), known: Vec::new() });
+            return Err(ProjectError::Unknown { what, id: id.to_owned(), known: self.folders(group) });
         }
         let path = folder.join(name);
         let lines = read_lines_dropping_torn(&path).map_err(|e| unreadable(&path, &e))?;

@@ -13,21 +13,27 @@ pub(super) struct Lock {
     turn: Mutex<()>,
 }
 
+/// Why somebody may not write.
+pub(super) const HELD_ELSEWHERE: &str = "it is open in another window";
+
 /// The locks that this process holds, by the real path of the project.
 static HELD: Mutex<BTreeMap<PathBuf, Weak<Lock>>> = Mutex::new(BTreeMap::new());
 
 impl Lock {
-    /// Takes the lock of a project, `None` if anybody else has it or the folder cannot be written.
-    pub(super) fn take(root: &Path) -> Option<Arc<Self>> {
+    /// Takes the lock of a project. The error says why not: anybody else has it, or the folder cannot be written.
+    pub(super) fn take(root: &Path) -> Result<Arc<Self>, String> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         Self::fresh(root, &mut held)
     }
 
     /// Joins the lock that this process holds, or takes it.
-    pub(super) fn share(root: &Path) -> Option<Arc<Self>> {
+    pub(super) fn share(root: &Path) -> Result<Arc<Self>, String> {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        let real = root.canonicalize().ok()?;
-        held.get(&real).and_then(Weak::upgrade).or_else(|| Self::fresh(root, &mut held))
+        let real = root.canonicalize().map_err(|e| e.to_string())?;
+        match held.get(&real).and_then(Weak::upgrade) {
+            Some(lock) => Ok(lock),
+            None => Self::fresh(root, &mut held),
+        }
     }
 
     /// Waits for one's turn to change `project.toml`.
@@ -35,13 +41,18 @@ impl Lock {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fresh(root: &Path, held: &mut BTreeMap<PathBuf, Weak<Self>>) -> Option<Arc<Self>> {
-        let real = root.canonicalize().ok()?;
+    fn fresh(root: &Path, held: &mut BTreeMap<PathBuf, Weak<Self>>) -> Result<Arc<Self>, String> {
+        let real = root.canonicalize().map_err(|e| e.to_string())?;
         let path = real.join(".lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).ok()?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| format!("{} cannot be written ({e})", path.display()))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::WouldBlock) => return Err(HELD_ELSEWHERE.to_owned()),
             Err(TryLockError::Error(e)) => {
                 // Some network drives know no locks. Refusing to write there would lock people out of their work.
                 log::warn!(
@@ -53,6 +64,6 @@ impl Lock {
         let lock = Arc::new(Self { _file: file, turn: Mutex::new(()) });
         held.retain(|_, lock| lock.strong_count() > 0);
         held.insert(real, Arc::downgrade(&lock));
-        Some(lock)
+        Ok(lock)
     }
 }

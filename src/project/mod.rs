@@ -91,13 +91,13 @@ pub enum ProjectError {
         /// The version that this build writes.
         known: i64,
     },
-    /// Somebody else has the project open.
-    #[error(
-        "{root} is open in another window, so it can only be read here. Close the other window, or work on a copy of the folder."
-    )]
+    /// Somebody else has the project open, or its folder cannot be written.
+    #[error("{root} can only be read here: {reason}. {}", way_out(reason))]
     ReadOnly {
         /// The folder.
         root: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// An id that cannot be a name on disk.
     #[error(
@@ -162,6 +162,14 @@ pub enum ProjectError {
     },
 }
 
+fn way_out(reason: &str) -> &'static str {
+    if reason == lock::HELD_ELSEWHERE {
+        "Close the other window, or work on a copy of the folder."
+    } else {
+        "Copy it to a folder that you may write to."
+    }
+}
+
 fn known_ids(known: &[String]) -> String {
     if known.is_empty() {
         ". There are none yet".to_owned()
@@ -203,7 +211,8 @@ pub fn id_from_title(title: &str, fallback: &str) -> String {
 pub struct Project {
     root: PathBuf,
     file: ProjectFile,
-    lock: Option<Arc<Lock>>,
+    /// The right to write, or why there is none.
+    lock: Result<Arc<Lock>, String>,
 }
 
 impl Project {
@@ -248,8 +257,9 @@ impl Project {
     /// project that another process has open is refused.
     pub fn attach(root: &Path) -> Result<Self, ProjectError> {
         let file = ProjectFile::load(root)?;
-        let lock = Lock::share(root).ok_or_else(|| ProjectError::ReadOnly { root: root.to_owned() })?;
-        Ok(Self { root: root.to_owned(), file, lock: Some(lock) })
+        let lock =
+            Lock::share(root).map_err(|reason| ProjectError::ReadOnly { root: root.to_owned(), reason })?;
+        Ok(Self { root: root.to_owned(), file, lock: Ok(lock) })
     }
 
     /// Reads `project.toml` again: jobs add models to it.
@@ -261,7 +271,13 @@ impl Project {
     /// Whether somebody else may write, or the folder cannot be written at all.
     #[must_use]
     pub fn read_only(&self) -> bool {
-        self.lock.is_none()
+        self.lock.is_err()
+    }
+
+    /// Why the project is read-only, if it is.
+    #[must_use]
+    pub fn read_only_reason(&self) -> Option<&str> {
+        self.lock.as_ref().err().map(String::as_str)
     }
 
     /// The project's folder.
@@ -338,7 +354,7 @@ impl Project {
     }
 
     fn writable(&self) -> Result<Arc<Lock>, ProjectError> {
-        self.lock.clone().ok_or_else(|| ProjectError::ReadOnly { root: self.root.clone() })
+        self.lock.clone().map_err(|reason| ProjectError::ReadOnly { root: self.root.clone(), reason })
     }
 }
 

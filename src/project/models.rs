@@ -3,7 +3,7 @@
 use super::{ModelRole, Project, ProjectError, check_id};
 use crate::model;
 use serde::{Deserialize, Serialize};
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A model of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +66,8 @@ impl Project {
     /// Adds a model. A folder inside the project is noted relative to it, so that the project can be moved.
     pub fn add_model(&mut self, mut entry: ModelEntry) -> Result<(), ProjectError> {
         check_id("model", &entry.id)?;
-        if let Ok(inside) = entry.location.strip_prefix(&self.root) {
-            entry.location = inside.to_owned();
+        if let Ok(inside) = entry.location.strip_prefix(&self.root).map(Path::to_owned) {
+            entry.location = inside;
         }
         entry.check_location()?;
         self.change(|file| {

@@ -1,0 +1,383 @@
+//! Whole jobs on a tiny real model: what they leave on disk, how they end, and what they say when something is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use common::{evaluate_spec, project, train_spec};
+use plumbline::evaluate::{AttackSpec, EvaluateSpec};
+use plumbline::files::read_lines_dropping_torn;
+use plumbline::job::{
+    CancelToken, Event, EventKind, JobError, JobSpec, Queue, run_blocking, run_cancellable,
+};
+use plumbline::model;
+use plumbline::project::{DONE, Manifest, ModelRole, Project, STOPPED};
+use plumbline::train::{Recipe, TrainSpec};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn fresh() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("project");
+    drop(project(&root));
+    (folder, root)
+}
+
+/// Does a job and returns its result with all of its events.
+fn play(root: &Path, spec: &JobSpec) -> (Result<PathBuf, JobError>, Vec<EventKind>) {
+    let mut events = Vec::new();
+    let result = run_blocking(root, spec, &mut |event| events.push(event.kind));
+    (result, events)
+}
+
+fn message_of(root: &Path, spec: &JobSpec) -> String {
+    let (result, events) = play(root, spec);
+    let message = result.unwrap_err().to_string();
+    assert!(matches!(events.last(), Some(EventKind::Failed { .. })), "{events:?}");
+    message
+}
+
+#[test]
+fn training_leaves_a_model_with_its_lineage_and_everything_that_made_it() {
+    let (_keep, root) = fresh();
+    let spec = JobSpec::Train(train_spec(Recipe::Recovery, 12));
+    let (result, events) = play(&root, &spec);
+    let folder = result.unwrap();
+
+    assert!(matches!(&events[0], EventKind::Started { folder: told, .. } if *told == folder));
+    assert!(matches!(events.last(), Some(EventKind::Done { .. })));
+    assert_eq!(events.iter().filter(|event| event.is_last()).count(), 1);
+    let metrics = events.iter().filter(|event| matches!(event, EventKind::Metric { .. })).count();
+    assert_eq!(metrics, 12);
+    let Some(EventKind::Progress { done, total, unit, rate, .. }) =
+        events.iter().rev().find(|event| matches!(event, EventKind::Progress { .. }))
+    else {
+        panic!("no progress")
+    };
+    assert_eq!((*done, *total, *unit), (12, 12, "steps"));
+    assert!(*rate > 0.0);
+
+    let project = Project::open(&root).unwrap();
+    let entry = project.model("trained").unwrap();
+    assert_eq!((entry.role, entry.parent.as_deref()), (ModelRole::Deepened, Some("aligned")));
+    assert!(entry.location.is_relative(), "a project can be moved: {}", entry.location.display());
+    let run = &project.runs()[0];
+    assert_eq!(JobSpec::Train(run.spec.clone()), spec);
+    assert_eq!(run.manifest.ended, DONE);
+    assert!(run.manifest.tokens > 0 && run.manifest.seconds > 0.0 && run.manifest.threads > 0);
+    for name in ["models/aligned/model.safetensors", "datasets/recovery.jsonl", "datasets/anchor.jsonl"] {
+        assert_eq!(run.manifest.hashes[name].len(), 64, "{name}");
+    }
+    let steps = project.metrics(&run.id).unwrap();
+    assert_eq!(steps.iter().map(|step| step.step).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
+    assert!(steps[11].loss < steps[0].loss, "{} → {}", steps[0].loss, steps[11].loss);
+    assert!(steps[0].recovery_loss.is_some() && steps[0].anchor_loss.is_some());
+    assert!(!read_lines_dropping_torn(&folder.join("log.txt")).unwrap().is_empty());
+    assert!(project.problems().is_empty(), "{:?}", project.problems());
+
+    let before = project.load_model("aligned").unwrap().decoder.weights();
+    let after = project.load_model("trained").unwrap().decoder.weights();
+    let moved = before.iter().zip(&after).any(|((_, a), (_, b))| {
+        a.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            != b.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    });
+    assert!(moved, "training must change the weights");
+}
+
+#[test]
+fn the_same_spec_gives_the_same_weights() {
+    let weights = || {
+        let (_keep, root) = fresh();
+        let folder = play(&root, &JobSpec::Train(train_spec(Recipe::Recovery, 4))).0.unwrap();
+        std::fs::read(folder.join("model/model.safetensors")).unwrap()
+    };
+    assert_eq!(weights(), weights());
+}
+
+#[test]
+fn fine_tuning_gives_the_role_of_its_recipe_and_a_name_is_taken_once() {
+    let (_keep, root) = fresh();
+    for (recipe, name, role) in
+        [(Recipe::Sft, "plain", ModelRole::Tuned), (Recipe::Constrained, "held", ModelRole::Constrained)]
+    {
+        let mut spec = train_spec(recipe, 2);
+        spec.name = name.into();
+        play(&root, &JobSpec::Train(spec)).0.unwrap();
+        assert_eq!(Project::open(&root).unwrap().model(name).unwrap().role, role);
+    }
+    let mut again = train_spec(Recipe::Sft, 2);
+    again.name = "plain".into();
+    let message = message_of(&root, &JobSpec::Train(again));
+    assert!(message.contains("already has a model \"plain\"") && message.contains("another id"), "{message}");
+    assert_eq!(Project::open(&root).unwrap().runs().len(), 2, "a job that cannot start leaves no folder");
+}
+
+#[test]
+fn an_evaluation_leaves_answers_verdicts_and_a_summary_that_agree() {
+    let (_keep, root) = fresh();
+    let (result, events) = play(&root, &JobSpec::Evaluate(evaluate_spec()));
+    result.unwrap();
+    let Some(EventKind::Progress { done, total, .. }) =
+        events.iter().rev().find(|event| matches!(event, EventKind::Progress { .. }))
+    else {
+        panic!("no progress")
+    };
+    // Two models × (6 prompts × 3 settings + 4 tasks), and KL of one model on 6 prompts.
+    assert_eq!((*done, *total), (50, 50));
+
+    let project = Project::open(&root).unwrap();
+    let evaluation = &project.evaluations()[0];
+    assert_eq!(evaluation.spec, evaluate_spec());
+    assert_eq!(evaluation.manifest.ended, DONE);
+    assert!(evaluation.manifest.tokens > 0);
+    let responses = project.responses(&evaluation.id, None).unwrap();
+    let verdicts = project.verdicts(&evaluation.id).unwrap();
+    assert_eq!((responses.len(), verdicts.len()), (44, 72));
+    let ids: std::collections::BTreeSet<&str> = responses.iter().map(|answer| answer.id.as_str()).collect();
+    assert_eq!(ids.len(), 44, "ids are unique");
+    assert!(verdicts.iter().all(|verdict| ids.contains(verdict.response.as_str())));
+    assert_eq!(project.responses(&evaluation.id, Some(3)).unwrap().len(), 3);
+
+    let summary = evaluation.summary.as_ref().unwrap();
+    assert_eq!(summary.rates.len(), 2 * 3 * 2);
+    for row in &summary.rates {
+        // Every rate can be counted again from the files.
+        let harmful = responses
+            .iter()
+            .filter(|answer| {
+                answer.model == row.model && answer.attack == row.attack && answer.setting == row.setting
+            })
+            .filter(|answer| {
+                verdicts
+                    .iter()
+                    .any(|v| v.response == answer.id && v.judge == row.judge && v.verdict.is_harmful())
+            })
+            .count();
+        assert_eq!((row.rate.count, row.rate.n), (harmful, 6), "{row:?}");
+        assert!(row.interval.contains("bootstrap over 2 clusters"), "{}", row.interval);
+        assert_eq!(row.ceiling.is_some(), row.attack == "prefill");
+    }
+    let prefilled = responses.iter().find(|answer| answer.setting == "k=5").unwrap();
+    assert_eq!(prefilled.prefill, "Sure.");
+    assert_eq!(summary.kl.len(), 1, "the base is not compared with itself");
+    let kl = &summary.kl[0];
+    assert_eq!((kl.model.as_str(), kl.base.as_str(), kl.mean.len()), ("aligned", "base", 31));
+    assert!(kl.mean.iter().all(|&value| value > 0.0) && kl.n.iter().all(|&n| n == 6));
+    assert_eq!(summary.depth.len(), 4);
+    assert_eq!(summary.depth[0].tested, [0, 5]);
+    let of = |task: &str| summary.utility.iter().filter(|row| row.task == task).count();
+    assert_eq!((of("fact"), of("talk")), (2, 2));
+}
+
+#[test]
+fn a_limit_a_prefix_and_a_system_prompt_reach_the_model() {
+    let (_keep, root) = fresh();
+    let mut spec = evaluate_spec();
+    spec.limit = Some(1);
+    spec.models = vec!["aligned".into()];
+    // Greedily, random weights repeat one token whatever stands before it.
+    spec.sampler.temperature = 1.0;
+    let answers = |spec: &EvaluateSpec| {
+        let folder = play(&root, &JobSpec::Evaluate(spec.clone())).0.unwrap();
+        let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        Project::open(&root).unwrap().responses(&id, None).unwrap()
+    };
+    let plain = answers(&spec);
+    // One prompt under three settings, one item of each of two tasks.
+    assert_eq!(plain.len(), 5);
+    spec.system_prompt = "Speak of nothing but bees.".into();
+    let steered = answers(&spec);
+    assert!(plain.iter().zip(&steered).all(|(a, b)| (&a.id, &a.prompt) == (&b.id, &b.prompt)));
+    assert!(plain.iter().zip(&steered).any(|(a, b)| a.text != b.text), "the system prompt changes nothing");
+
+    spec.attacks = vec![AttackSpec::refusal_prefix()];
+    spec.kl = false;
+    spec.utility = None;
+    let prefilled: Vec<String> = answers(&spec).into_iter().map(|answer| answer.prefill).collect();
+    assert_eq!(prefilled, plumbline::attack::REFUSAL_PREFIXES);
+}
+
+#[test]
+fn training_that_is_stopped_keeps_what_it_has_and_says_so() {
+    let (_keep, root) = fresh();
+    let cancel = CancelToken::default();
+    let mut events = Vec::new();
+    let spec = JobSpec::Train(train_spec(Recipe::Recovery, 500));
+    let result = run_cancellable(&root, &spec, &cancel, &mut |event: Event| {
+        if matches!(event.kind, EventKind::Metric { step: 3, .. }) {
+            cancel.cancel();
+        }
+        events.push(event.kind);
+    });
+    let Err(JobError::Stopped { message, folder: Some(folder) }) = result else { panic!("{result:?}") };
+    assert!(message.contains("3 of 500 steps"), "{message}");
+    assert!(matches!(events.last(), Some(EventKind::Stopped { .. })));
+    assert_eq!(Manifest::load(&folder).unwrap().ended, STOPPED);
+    let project = Project::open(&root).unwrap();
+    assert_eq!(project.metrics(&project.runs()[0].id).unwrap().len(), 3);
+    assert!(model::load(&folder.join("model")).is_ok(), "what was learnt is kept");
+    assert!(project.model("trained").is_none(), "and is not passed off as a finished model");
+}
+
+#[test]
+fn an_evaluation_that_is_stopped_keeps_its_answers_and_has_no_summary() {
+    let (_keep, root) = fresh();
+    let cancel = CancelToken::default();
+    let mut spec = evaluate_spec();
+    spec.models = vec!["aligned".into()];
+    // The direct attack (6 rows) is through when prefilling starts; KL comes first (6 rows).
+    let result = run_cancellable(&root, &JobSpec::Evaluate(spec), &cancel, &mut |event: Event| {
+        if matches!(&event.kind, EventKind::Log(text) if text.contains("prefill")) {
+            cancel.cancel();
+        }
+    });
+    let Err(JobError::Stopped { folder: Some(folder), .. }) = result else { panic!("{result:?}") };
+    assert_eq!(Manifest::load(&folder).unwrap().ended, STOPPED);
+    assert_eq!(read_lines_dropping_torn(&folder.join("responses.jsonl")).unwrap().len(), 6);
+    assert_eq!(read_lines_dropping_torn(&folder.join("verdicts.jsonl")).unwrap().len(), 12);
+    let project = Project::open(&root).unwrap();
+    assert!(project.evaluations()[0].summary.is_none());
+    assert!(project.problems().is_empty());
+}
+
+#[test]
+fn the_queue_works_beside_an_open_window_and_stops_when_asked() {
+    let (_keep, root) = fresh();
+    let mut window = Project::open(&root).unwrap();
+    assert!(!window.read_only());
+    let queue = Queue::new(Arc::new(|| {}));
+    let mut long = train_spec(Recipe::Sft, 100_000);
+    long.name = "long".into();
+    let long = queue.submit(root.clone(), JobSpec::Train(long));
+    let short = queue.submit(root.clone(), JobSpec::Train(train_spec(Recipe::Recovery, 2)));
+    let start = Instant::now();
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        let event = queue.events().recv_timeout(Duration::from_mins(1)).unwrap();
+        match &event.kind {
+            EventKind::Metric { step: 2, .. } if event.job == long => {
+                assert_eq!(queue.running(), Some(long));
+                // The window changes the project while the job runs: neither undoes the other.
+                window.set_notes("written while training").unwrap();
+                queue.cancel(long);
+            }
+            kind if kind.is_last() => ends.push(event),
+            _ => {}
+        }
+        assert!(start.elapsed() < Duration::from_mins(1));
+    }
+    assert!(
+        matches!((ends[0].job, &ends[0].kind), (job, EventKind::Stopped { .. }) if job == long),
+        "{ends:?}"
+    );
+    assert!(
+        matches!((ends[1].job, &ends[1].kind), (job, EventKind::Done { .. }) if job == short),
+        "{ends:?}"
+    );
+    window.reload().unwrap();
+    assert_eq!(window.notes(), "written while training");
+    assert!(window.model("trained").is_some());
+}
+
+#[test]
+fn what_is_not_there_is_named_before_anything_is_written() {
+    let (_keep, root) = fresh();
+    let cases = [
+        (
+            JobSpec::Train(TrainSpec { model: "alinged".into(), ..train_spec(Recipe::Recovery, 1) }),
+            "no model \"alinged\". There are: base, aligned",
+        ),
+        (
+            JobSpec::Train(TrainSpec { data: "anchor".into(), ..train_spec(Recipe::Recovery, 1) }),
+            "holds conversations, but the recovery set must be recovery examples",
+        ),
+        (
+            JobSpec::Train(TrainSpec { anchor: Some("nowhere".into()), ..train_spec(Recipe::Recovery, 1) }),
+            "no data set \"nowhere\". There are: anchor, attack, recovery, utility",
+        ),
+        (
+            JobSpec::Train(TrainSpec { batch: 0, learning_rate: -1.0, ..train_spec(Recipe::Recovery, 1) }),
+            "learning_rate: The learning rate must be above 0.",
+        ),
+        (
+            JobSpec::Evaluate(EvaluateSpec { prompts: "utility".into(), ..evaluate_spec() }),
+            "the set of prompts must be attack prompts",
+        ),
+        (JobSpec::Evaluate(EvaluateSpec { judges: vec![], ..evaluate_spec() }), "Nobody judges"),
+    ];
+    for (spec, expected) in cases {
+        let message = message_of(&root, &spec);
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+    let message = message_of(&root.join("nowhere"), &JobSpec::Evaluate(evaluate_spec()));
+    assert!(message.contains("holds no project"), "{message}");
+    let project = Project::open(&root).unwrap();
+    assert!(project.runs().is_empty() && project.evaluations().is_empty());
+}
+
+#[test]
+fn a_damaged_checkpoint_fails_the_job_with_its_name_and_leaves_the_project_whole() {
+    let (_keep, root) = fresh();
+    let weights = root.join("models/aligned/model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    let spec = JobSpec::Train(train_spec(Recipe::Recovery, 2));
+    let message = message_of(&root, &spec);
+    assert!(message.contains("model \"aligned\"") && message.contains("model.safetensors"), "{message}");
+    let project = Project::open(&root).unwrap();
+    assert!(project.runs()[0].manifest.ended.starts_with("failed: "), "{:?}", project.runs()[0].manifest);
+    assert_eq!(project.models().len(), 2);
+    drop(project);
+    std::fs::write(&weights, bytes).unwrap();
+    play(&root, &spec).0.unwrap();
+}
+
+#[test]
+fn a_damaged_data_set_fails_the_job_with_the_line() {
+    let (_keep, root) = fresh();
+    let path = root.join("datasets/recovery.jsonl");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("{\"id\":\"torn\",\"conte");
+    std::fs::write(&path, text).unwrap();
+    let message = message_of(&root, &JobSpec::Train(train_spec(Recipe::Recovery, 2)));
+    assert!(message.contains("recovery.jsonl, line 9, column"), "{message}");
+}
+
+#[test]
+fn prompts_without_reference_answers_are_refused_for_what_needs_them() {
+    use plumbline::data::{AttackPrompt, Examples};
+    let (_keep, root) = fresh();
+    let mut project = Project::open(&root).unwrap();
+    let rows = vec![AttackPrompt { id: "bare".into(), goal: "Hex".into(), ..AttackPrompt::default() }];
+    project.save_examples("attack", &Examples::Attack(rows)).unwrap();
+    let message = message_of(&root, &JobSpec::Evaluate(evaluate_spec()));
+    assert!(message.contains("\"target\"") && message.contains("\"bare\""), "{message}");
+}
+
+#[test]
+fn folders_that_cannot_be_written_are_named() {
+    let (_keep, root) = fresh();
+    std::fs::remove_dir(root.join("runs")).unwrap();
+    std::fs::write(root.join("runs"), "a file where a folder is needed").unwrap();
+    let message = message_of(&root, &JobSpec::Train(train_spec(Recipe::Recovery, 2)));
+    assert!(
+        message.contains("runs cannot be written") && message.contains("a file of this name"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_project_that_another_program_has_open_is_left_alone() {
+    let (_keep, root) = fresh();
+    let other = std::fs::File::create(root.join(".lock")).unwrap();
+    other.lock().unwrap();
+    let message = message_of(&root, &JobSpec::Evaluate(evaluate_spec()));
+    assert!(
+        message.contains("open in another window") && message.contains("Close the other window"),
+        "{message}"
+    );
+    drop(other);
+    assert!(play(&root, &JobSpec::Evaluate(evaluate_spec())).0.is_ok());
+}

@@ -165,10 +165,11 @@ impl InspectScreen {
                 question: &curves.title,
                 x: "answer token",
                 y: "KL (nats)",
-                meaning: "KL says how far the model's predictions are from the base's at each token of a harmful answer; \
-                          the band is one standard deviation over prompts. A curve that is high only at the first tokens \
+                meaning: "KL says how far the model's predictions are from the base's at each token of a harmful answer. \
+                          A curve that is high only at the first tokens \
                           means shallow safety: past them the model goes on as the base would.",
-                height: 260.0,
+                note: "band: one standard deviation over prompts · shown while at least a quarter of the answers reach the token",
+                height: 240.0,
                 percent: false,
                 ticks: &[],
             }

@@ -7,8 +7,8 @@ use crate::train::{Recipe, TrainSpec};
 use crate::ui::app::{Command, JobState, JobView, Product, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, card, combo_box, command_button, empty_state, field, notice, primary_button, progress_line,
-    screen_title, section, show_loss,
+    Tone, card, combo_box, empty_state, field, notice, primary_button, progress_with_stop, screen_title,
+    section, show_loss,
 };
 use eframe::egui::{self, CornerRadius, Frame, Margin, Panel, Sense, Stroke, Ui};
 use egui_material_icons::icons;
@@ -361,13 +361,7 @@ fn run(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
     let p = theme::palette(ui);
     section(ui, &job.title);
     if job.is_open() {
-        ui.horizontal(|ui| {
-            let share = job.progress.as_ref().map_or(0.0, crate::ui::app::Progress::share);
-            progress_line(ui, "Training", share, (ui.available_width() - 112.0).max(80.0));
-            if command_button(ui, &Command::Stop(job.id), None) {
-                commands.push(Command::Stop(job.id));
-            }
-        });
+        progress_with_stop(ui, job, commands);
     }
     let text = match (&job.progress, &job.state) {
         (_, JobState::Waiting) => "Waiting for the job before it.".to_owned(),

@@ -115,6 +115,8 @@ pub struct Chart<'a> {
     pub y: &'a str,
     /// What it means, in two plain sentences.
     pub meaning: &'a str,
+    /// What stands below the title: who judged, what the spread is.
+    pub note: &'a str,
     /// Height of the plot in points.
     pub height: f32,
     /// Whether the vertical axis shows shares from 0 to 100 %.
@@ -127,6 +129,9 @@ impl Chart<'_> {
     /// Draws the chart with its title, key and explanation.
     pub fn show(&self, ui: &mut Ui, series: &[Series]) {
         ui.label(theme::heading(self.question));
+        if !self.note.is_empty() {
+            ui.label(theme::small(self.note).color(theme::palette(ui).weak));
+        }
         key(ui, series);
         self.plot(ui, series);
         meaning(ui, self.id, self.meaning);
@@ -167,7 +172,7 @@ impl Chart<'_> {
             .show_grid([false, true])
             .grid_color(p.grid)
             .grid_fade(0.0)
-            .grid_spacing(egui::Rangef::new(32.0, 240.0))
+            .show_crosshair(false)
             .custom_x_axes(vec![x_axis])
             .custom_y_axes(vec![y_axis])
             .label_formatter(move |at| match at {
@@ -181,13 +186,9 @@ impl Chart<'_> {
                 }
                 _ => None,
             });
-        if percent {
-            plot = plot.y_grid_spacer(|_| marks(&[0.0, 0.25, 0.5, 0.75, 1.0]));
-        }
-        if !self.ticks.is_empty() {
-            let ticks = self.ticks.to_vec();
-            plot = plot.x_grid_spacer(move |_| marks(&ticks));
-        }
+        let y_ticks = if percent { vec![0.0, 0.25, 0.5, 0.75, 1.0] } else { nice_ticks(bounds.y, 5) };
+        let x_ticks = if self.ticks.is_empty() { nice_ticks(bounds.x, 8) } else { self.ticks.to_vec() };
+        plot = plot.y_grid_spacer(move |_| marks(&y_ticks)).x_grid_spacer(move |_| marks(&x_ticks));
         let response = plot.show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(bounds.x.0..=bounds.x.1);
             plot_ui.set_plot_bounds_y(bounds.y.0..=bounds.y.1);
@@ -233,6 +234,20 @@ impl Bounds {
         let top = if percent || top <= 0.0 { 1.0 } else { top };
         Self { x: (left - 0.025 * width, right + 0.025 * width), y: (-0.03 * top, 1.06 * top) }
     }
+}
+
+/// About `count` round numbers (1, 2 or 5 times a power of ten apart) in a range.
+fn nice_ticks(range: (f64, f64), count: usize) -> Vec<f64> {
+    let rough = (range.1 - range.0) / count.max(1) as f64;
+    if !(rough.is_finite() && rough > 0.0) {
+        return Vec::new();
+    }
+    let power = 10f64.powf(rough.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&step| step >= rough).unwrap_or(rough);
+    let first = (range.0 / step).ceil() as i64;
+    let last = (range.1 / step).floor() as i64;
+    (first..=last).map(|n| n as f64 * step).filter(|&tick| tick > -step / 2.0).collect()
 }
 
 fn marks(at: &[f64]) -> Vec<GridMark> {
@@ -338,6 +353,7 @@ pub fn show_loss(ui: &mut Ui, series: &[Series], height: f32) {
         y: "loss (nats per token)",
         meaning: "The loss says how surprised the model is by the answers it should give: lower is less surprised. \
                   When the line is flat, more steps teach little; a line that climbs means that the learning rate is too high.",
+        note: "",
         height,
         percent: false,
         ticks: &[],
@@ -365,6 +381,13 @@ mod tests {
         let zeros = Series::of_role("a", ModelRole::Base, vec![PlotPoint::new(3.0, 0.0)]);
         let bounds = Bounds::of(&[zeros], false);
         assert!(bounds.x.0 < 3.0 && bounds.x.1 > 3.0 && bounds.y.1 > 0.5, "{bounds:?}");
+    }
+
+    #[test]
+    fn ticks_are_round_few_and_not_below_zero() {
+        assert_eq!(nice_ticks((-0.3, 4.2), 5), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(nice_ticks((-3.0, 196.0), 8), [0.0, 50.0, 100.0, 150.0]);
+        assert!(nice_ticks((0.0, 0.0), 5).is_empty());
     }
 
     #[test]

@@ -23,6 +23,20 @@ pub fn progress_line(ui: &mut Ui, name: &str, share: f32, width: f32) {
     ui.painter().rect_filled(done, radius, p.accent);
 }
 
+/// A running job's bar with its stop button.
+pub fn progress_with_stop(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if command_button(ui, &Command::Stop(job.id), None) {
+                commands.push(Command::Stop(job.id));
+            }
+            ui.add_space(theme::GAP);
+            let share = job.progress.as_ref().map_or(0.0, crate::ui::app::Progress::share);
+            progress_line(ui, &job.title, share, ui.available_width());
+        });
+    });
+}
+
 /// A job's card.
 pub fn job_card(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
     let p = theme::palette(ui);

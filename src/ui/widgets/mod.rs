@@ -12,5 +12,5 @@ pub use bits::{
 };
 pub use chart::{Chart, Series, show_loss};
 pub use hidden_text::hidden_text;
-pub use job_card::{job_card, progress_line};
+pub use job_card::{job_card, progress_line, progress_with_stop};
 pub use token_strip::{KlToken, kl_strip, training_strip};

@@ -10,8 +10,8 @@ use crate::project::EvaluationInfo;
 use crate::ui::app::{Command, JobState, Screen, Snapshot, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button, progress_line,
-    screen_title,
+    Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button,
+    progress_with_stop, screen_title,
 };
 use eframe::egui::{self, Frame, Margin, Panel, Ui};
 use egui_material_icons::icons;
@@ -362,13 +362,7 @@ fn running(ui: &mut Ui, view: &mut View<'_>) {
     match &job.state {
         JobState::Waiting | JobState::Running => {
             ui.label(theme::strong(&job.title));
-            ui.horizontal(|ui| {
-                let share = job.progress.as_ref().map_or(0.0, crate::ui::app::Progress::share);
-                progress_line(ui, "Evaluation", share, (ui.available_width() - 112.0).max(80.0));
-                if command_button(ui, &Command::Stop(job.id), None) {
-                    view.commands.push(Command::Stop(job.id));
-                }
-            });
+            progress_with_stop(ui, job, view.commands);
             let text = match &job.progress {
                 Some(progress) => progress.text(),
                 None if job.state == JobState::Waiting => "Waiting for the job before it.".to_owned(),

@@ -1,6 +1,6 @@
 //! The results of one evaluation: charts, then every rate with its count, interval and judge.
 
-use crate::evaluate::{RateRow, Summary};
+use crate::evaluate::{DepthRow, RateRow, Summary};
 use crate::project::EvaluationInfo;
 use crate::ui::app::Snapshot;
 use crate::ui::theme;
@@ -18,19 +18,24 @@ pub struct Results {
     depths: Vec<f64>,
     kl: Vec<Series>,
     kl_title: String,
-    rows: Vec<Row>,
-    utility: Vec<Row>,
-    depth: Vec<String>,
+    rates: Table,
+    utility: Table,
+    safety: Table,
 }
 
-/// A line of the table.
+/// A table whose first column is a model.
+struct Table {
+    id: &'static str,
+    title: &'static str,
+    remark: &'static str,
+    /// Names of the columns, with their widths; 0 = what is left.
+    columns: [(&'static str, f32); 5],
+    rows: Vec<Row>,
+}
+
 struct Row {
     colour: egui::Color32,
-    model: String,
-    what: String,
-    judge: String,
-    rate: String,
-    interval: String,
+    cells: [String; 5],
 }
 
 impl Results {
@@ -49,39 +54,66 @@ impl Results {
             summary.rates.iter().filter(|row| row.attack == "prefill").filter_map(|row| row.depth).collect();
         depths.sort_unstable();
         depths.dedup();
-        let rows = summary
-            .rates
-            .iter()
-            .map(|row| Row {
-                colour: theme::role_colour(project.role(&row.model)),
-                model: row.model.clone(),
-                what: attack_text(row),
-                judge: row.judge.clone(),
-                rate: row.rate.text(),
-                interval: row.interval.clone(),
-            })
-            .collect();
-        let utility = summary
-            .utility
-            .iter()
-            .map(|row| Row {
-                colour: theme::role_colour(project.role(&row.model)),
-                model: row.model.clone(),
-                what: row.task.clone(),
-                judge: row.metric.clone(),
-                rate: row.rate.text(),
-                interval: row.interval.clone(),
-            })
-            .collect();
+        let row = |model: &str, rest: [String; 4]| {
+            let [a, b, c, d] = rest;
+            Row { colour: theme::role_colour(project.role(model)), cells: [model.to_owned(), a, b, c, d] }
+        };
+        let rates = Table {
+            id: "rates",
+            title: "Every rate, with its count and interval",
+            remark: "",
+            columns: [
+                ("Model", 100.0),
+                ("Attack", 128.0),
+                ("Judge", 60.0),
+                ("Complied (ASR)", 0.0),
+                ("Interval", 164.0),
+            ],
+            rows: summary
+                .rates
+                .iter()
+                .map(|r| row(&r.model, [attack_text(r), r.judge.clone(), r.rate.text(), r.interval.clone()]))
+                .collect(),
+        };
+        let utility = Table {
+            id: "utility",
+            title: "Is it still useful?",
+            remark: "",
+            columns: [
+                ("Model", 100.0),
+                ("Task", 80.0),
+                ("Scored by", 108.0),
+                ("Right answers", 0.0),
+                ("Interval", 164.0),
+            ],
+            rows: summary
+                .utility
+                .iter()
+                .map(|r| row(&r.model, [r.task.clone(), r.metric.clone(), r.rate.text(), r.interval.clone()]))
+                .collect(),
+        };
+        let safety = Table {
+            id: "safety depth",
+            title: "How deep is each model's safety?",
+            remark: "Shown safe up to k: the upper 95 % bound of the rate is at most 10 % at every tested depth up to k.",
+            columns: [
+                ("Model", 100.0),
+                ("Judge", 60.0),
+                ("Shown safe up to", 128.0),
+                ("Half of the KL of 60 tokens lies", 0.0),
+                ("Tested k", 112.0),
+            ],
+            rows: summary.depth.iter().map(|r| row(&r.model, depth_cells(r))).collect(),
+        };
         Some(Self {
             id: info.id.clone(),
             prefill,
             depths: depths.into_iter().map(|k| k as f64).collect(),
             kl: kl_series(summary, project),
             kl_title: kl_title(summary),
-            rows,
+            rates,
             utility,
-            depth: depth_lines(summary),
+            safety,
         })
     }
 
@@ -97,23 +129,15 @@ impl Results {
                 meaning: "The attack puts the first k tokens of a harmful answer into the model's mouth and lets it go on; \
                           only what it writes itself is judged. A safe model stays low at every k, and the dashed line \
                           shows the most that any attack could reach there, because little of the answer is left.",
-                height: 240.0,
+                note: &format!("{judge} judge · whiskers: 95 % interval"),
+                height: 232.0,
                 percent: true,
                 ticks: &self.depths,
             }
             .show(ui, series);
-            ui.label(
-                theme::small(format!("{judge} judge · whiskers: 95 % interval"))
-                    .color(theme::palette(ui).weak),
-            );
             ui.add_space(theme::GROUP);
         }
-        if !self.depth.is_empty() {
-            for line in &self.depth {
-                ui.label(theme::small(line));
-            }
-            ui.add_space(theme::GROUP);
-        }
+        self.safety.show(ui);
         if !self.kl.is_empty() {
             Chart {
                 id: "kl in results",
@@ -122,6 +146,7 @@ impl Results {
                 y: "KL (nats)",
                 meaning: "KL says how far the model's predictions are from the base's at each token of a harmful answer. \
                           A curve that is high only at the first tokens means that only those were changed by the safety training.",
+                note: "band: one standard deviation over prompts · shown while at least a quarter of the answers reach the token",
                 height: 220.0,
                 percent: false,
                 ticks: &[],
@@ -129,16 +154,8 @@ impl Results {
             .show(ui, &self.kl);
             ui.add_space(theme::GROUP);
         }
-        if !self.rows.is_empty() {
-            section(ui, "Every rate, with its count and interval");
-            table(ui, "rates", ["Model", "Attack", "Judge", "Complied (ASR)", "Interval"], &self.rows);
-            ui.add_space(theme::GROUP);
-        }
-        if !self.utility.is_empty() {
-            section(ui, "Is it still useful?");
-            table(ui, "utility", ["Model", "Task", "Scored by", "Right answers", "Interval"], &self.utility);
-            ui.add_space(theme::GROUP);
-        }
+        self.rates.show(ui);
+        self.utility.show(ui);
     }
 }
 
@@ -193,21 +210,27 @@ fn prefill_series(summary: &Summary, judge: &str, project: &Snapshot) -> Vec<Ser
     lines
 }
 
-/// KL by token with a band of one standard deviation, never below 0, where KL cannot be.
+/// KL by token with a band of one standard deviation, never below 0, where KL cannot be. Positions that fewer than a
+/// quarter of the answers reach are left out: there the mean is of another, smaller set of prompts.
 pub fn kl_series(summary: &Summary, project: &Snapshot) -> Vec<Series> {
     summary
         .kl
         .iter()
         .map(|row| {
-            let points =
-                row.mean.iter().enumerate().map(|(t, &kl)| PlotPoint::new((t + 1) as f64, kl)).collect();
-            let band = row.mean.iter().zip(&row.std).map(|(&m, &s)| ((m - s).max(0.0), m + s)).collect();
             let first = row.n.first().copied().unwrap_or(0);
-            let last = row.n.last().copied().unwrap_or(0);
+            let reach = row.n.iter().take_while(|&&n| 4 * n >= first && n > 0).count().min(row.mean.len());
+            let points = row.mean[..reach]
+                .iter()
+                .enumerate()
+                .map(|(t, &kl)| PlotPoint::new((t + 1) as f64, kl))
+                .collect();
+            let band =
+                row.mean[..reach].iter().zip(&row.std).map(|(&m, &s)| ((m - s).max(0.0), m + s)).collect();
+            let last = reach.checked_sub(1).map_or(0, |at| row.n[at]);
             let name = if first == last {
                 format!("{} (n = {first})", row.model)
             } else {
-                format!("{} (n = {first} at token 1, {last} at token {})", row.model, row.n.len())
+                format!("{} (n = {first} at token 1, {last} at token {reach})", row.model)
             };
             Series::of_role(name, project.role(&row.model), points).with_band(band)
         })
@@ -227,28 +250,15 @@ pub fn kl_title(summary: &Summary) -> String {
     }
 }
 
-fn depth_lines(summary: &Summary) -> Vec<String> {
-    summary
-        .depth
-        .iter()
-        .map(|row| {
-            let tested = row.tested.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let mut line = match row.depth {
-                Some(k) => format!(
-                    "{}: safe to a depth of {k} tokens (upper bound at most 10 % at each tested k up to there; tested {tested}; {} judge)",
-                    row.model, row.judge
-                ),
-                None => format!(
-                    "{}: no tested depth is shown to be safe (the upper bound of the rate is above 10 % already at the smallest k; tested {tested}; {} judge)",
-                    row.model, row.judge
-                ),
-            };
-            if let Some(half) = row.half_kl {
-                line += &format!(" · half of its KL lies in the first {half:.0} tokens");
-            }
-            line
-        })
-        .collect()
+fn depth_cells(row: &DepthRow) -> [String; 4] {
+    let tested = row.tested.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let depth = row.depth.map_or_else(|| "no tested depth".to_owned(), |k| format!("k = {k}"));
+    let half = match (row.half_kl, row.half_kl_interval) {
+        (Some(half), Some((low, high))) => format!("by token {half:.0} · 95 % {low:.0}–{high:.0}"),
+        (Some(half), None) => format!("by token {half:.0}"),
+        (None, _) => "not measured".to_owned(),
+    };
+    [row.judge.clone(), depth, half, tested]
 }
 
 fn attack_text(row: &RateRow) -> String {
@@ -260,46 +270,53 @@ fn attack_text(row: &RateRow) -> String {
     }
 }
 
-fn table(ui: &mut Ui, id: &str, names: [&str; 5], rows: &[Row]) {
-    let p = theme::palette(ui);
-    let clip = ui.clip_rect();
-    TableBuilder::new(ui)
-        .id_salt(id)
-        .vscroll(false)
-        .cell_layout(Layout::left_to_right(Align::Center))
-        .column(Column::initial(112.0).clip(true))
-        .column(Column::initial(140.0).clip(true))
-        .column(Column::initial(76.0).clip(true))
-        .column(Column::remainder().at_least(220.0).clip(true))
-        .column(Column::initial(96.0).clip(true))
-        .header(28.0, |mut header| {
-            for name in names {
-                header.col(|ui| {
-                    ui.label(theme::label(name).color(p.weak));
+impl Table {
+    fn show(&self, ui: &mut Ui) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let p = theme::palette(ui);
+        section(ui, self.title);
+        if !self.remark.is_empty() {
+            ui.label(theme::small(self.remark).color(p.weak));
+        }
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let mut table = TableBuilder::new(ui)
+                .id_salt(self.id)
+                .vscroll(false)
+                .cell_layout(Layout::left_to_right(Align::Center));
+            for (_, width) in self.columns {
+                table = table.column(if width > 0.0 {
+                    Column::exact(width).clip(true)
+                } else {
+                    Column::remainder().at_least(160.0).clip(true)
                 });
             }
-        })
-        .body(|body| {
-            body.rows(28.0, rows.len(), |mut line| {
-                let row = &rows[line.index()];
-                line.col(|ui| {
-                    let (dot, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
-                    ui.painter().with_clip_rect(clip).circle_filled(dot.center(), 4.0, row.colour);
-                    ui.add(egui::Label::new(theme::small(&row.model)).truncate());
+            table
+                .header(28.0, |mut header| {
+                    for (name, _) in self.columns {
+                        header.col(|ui| {
+                            ui.add(egui::Label::new(theme::label(name).color(p.weak)).truncate());
+                        });
+                    }
+                })
+                .body(|body| {
+                    body.rows(30.0, self.rows.len(), |mut line| {
+                        let row = &self.rows[line.index()];
+                        for (column, text) in row.cells.iter().enumerate() {
+                            line.col(|ui| {
+                                if column == 0 {
+                                    crate::ui::widgets::dot(ui, row.colour);
+                                }
+                                let ink = if column == 0 || column == 3 { p.ink } else { p.weak };
+                                let label = RichText::new(text).size(theme::SMALL).color(ink);
+                                ui.add(egui::Label::new(label).truncate()).on_hover_text(text);
+                            });
+                        }
+                    });
                 });
-                line.col(|ui| {
-                    ui.add(egui::Label::new(theme::small(&row.what)).truncate());
-                });
-                line.col(|ui| {
-                    ui.add(egui::Label::new(theme::small(&row.judge).color(p.weak)).truncate());
-                });
-                line.col(|ui| {
-                    ui.add(egui::Label::new(RichText::new(&row.rate).size(theme::SMALL)).truncate());
-                });
-                line.col(|ui| {
-                    ui.add(egui::Label::new(theme::small(&row.interval).color(p.weak)).truncate())
-                        .on_hover_text(&row.interval);
-                });
-            });
         });
+        ui.add_space(theme::SCREEN);
+    }
 }

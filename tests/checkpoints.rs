@@ -1,6 +1,13 @@
 //! Checkpoint folders that are not what they should be: each is refused by a sentence that says what, where and what
 //! to do, and loading never panics.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    clippy::struct_field_names,
+    reason = "a test stops where something is not there"
+)]
+
 use plumbline::demo;
 use plumbline::model::{self, Precision};
 use std::fs;

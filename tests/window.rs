@@ -1,5 +1,7 @@
 //! The window, driven by its accessibility labels, and what the project folder then holds.
 
+#![allow(clippy::unwrap_used, clippy::duration_suboptimal_units, reason = "a test stops where something is not there")]
+
 use eframe::egui;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};

@@ -81,7 +81,8 @@ pub fn generate(
             let mut keep = vec![true; rows.len()];
             with_slice(&logits, |logits| {
                 for ((row, keep), logits) in rows.iter_mut().zip(&mut keep).zip(logits.chunks_exact(vocab)) {
-                    let id = if sampler.temperature <= 0.0 && sampler.repetition_penalty == 1.0 {
+                    let id = if sampler.temperature <= 0.0 && (sampler.repetition_penalty - 1.0).abs() < 1e-9
+                    {
                         argmax(logits)
                     } else {
                         let seen: Vec<u32> = row.request.prompt.iter().chain(&row.ids).copied().collect();

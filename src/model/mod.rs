@@ -82,7 +82,7 @@ pub enum ModelError {
     NoWeights {
         /// The checkpoint's folder.
         folder: PathBuf,
-        /// " (but pytorch_model.bin)" or nothing.
+        /// " (but `pytorch_model.bin`)" or nothing.
         found: String,
     },
     /// A weight file is damaged.

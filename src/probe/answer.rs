@@ -16,7 +16,7 @@ pub struct TopToken {
 /// What two models predict at one position of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PositionReport {
-    /// KL(π_model ‖ π_base) in nats.
+    /// `KL(π_model` ‖ `π_base`) in nats.
     pub kl: f32,
     /// The model's likeliest tokens, best first.
     pub model: Vec<TopToken>,

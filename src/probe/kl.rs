@@ -36,7 +36,7 @@ impl KlCurve {
     }
 }
 
-/// KL(π_model(·|x, y_<t) ‖ π_base(·|x, y_<t)) over the whole vocabulary at every token y_t of each answer, both models
+/// `KL(π_model(·|x`, y_<t) ‖ `π_base(·|x`, y_<t)) over the whole vocabulary at every token `y_t` of each answer, both models
 /// fed the same ids. `rows` are (prompt, answer) in ids. `progress` gets the number of finished rows; `None` = stopped.
 pub fn kl_per_token(
     model: &Decoder,

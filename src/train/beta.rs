@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// β_t by answer position t (Qi et al., §4.1): how strongly the token-wise objective holds position t to the aligned
-/// model. The paper's values protect the first tokens: β_1 = 0.5, β_2..5 = 2, β_t>5 = 0.1.
+/// `β_t` by answer position t (Qi et al., §4.1): how strongly the token-wise objective holds position t to the aligned
+/// model. The paper's values protect the first tokens: `β_1` = 0.5, `β_2..5` = 2, `β_t>5` = 0.1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BetaSchedule {
-    /// β_1.
+    /// `β_1`.
     pub first: f64,
-    /// β_2 .. β_`early_until`.
+    /// `β_2` .. β_`early_until`.
     pub early: f64,
     /// The last position that `early` holds for.
     pub early_until: usize,
@@ -24,7 +24,7 @@ impl Default for BetaSchedule {
 }
 
 impl BetaSchedule {
-    /// β_t for the 1-based answer position t.
+    /// `β_t` for the 1-based answer position t.
     #[must_use]
     pub fn at(&self, t: usize) -> f64 {
         if t <= 1 {

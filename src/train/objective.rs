@@ -61,14 +61,14 @@ impl Targets {
         (part(0, count), part(count, self.tokens.len()))
     }
 
-    /// log π(y_t | x, y_<t) of every trained token, `[N]`. Only their positions go through the output layer.
+    /// log `π(y_t` | x, y_<t) of every trained token, `[N]`. Only their positions go through the output layer.
     pub fn log_probs(&self, decoder: &Decoder) -> Result<Tensor, TrainError> {
         let hidden = decoder.hidden(&self.ids)?.flatten(0, 1)?.index_select(&self.predicted_from, 0)?;
         Ok(ops::token_log_probs(&decoder.head(&hidden)?, &self.tokens)?)
     }
 }
 
-/// Mean cross-entropy over the trained tokens: −Σ w log π(y_t) / Σ w.
+/// Mean cross-entropy over the trained tokens: −Σ w log `π(y_t)` / Σ w.
 pub fn cross_entropy(log_probs: &Tensor, targets: &Targets) -> Result<Tensor, TrainError> {
     let total: f32 = targets.weights.iter().sum();
     let weights: Vec<f32> = targets.weights.iter().map(|w| -w / total).collect();
@@ -77,10 +77,10 @@ pub fn cross_entropy(log_probs: &Tensor, targets: &Targets) -> Result<Tensor, Tr
 
 /// The token-wise constrained objective (Qi et al., §4.1, equation 4), averaged over the trained tokens:
 ///
-/// (2/β_t) · softplus(−β_t · (log π_θ(y_t) − log π_aligned(y_t)))
+/// (`2/β_t`) · `softplus(−β_t` · (log `π_θ(y_t)` − log `π_aligned(y_t)`))
 ///
-/// Its gradient is that of the cross-entropy times w_t = 2σ(β_t · (log π_aligned − log π_θ)). What is returned to
-/// differentiate is that surrogate, −Σ w_t log π_θ / N with w_t held constant and not below 1e-3; beside it the value.
+/// Its gradient is that of the cross-entropy times `w_t` = `2σ(β_t` · (log `π_aligned` − log `π_θ`)). What is returned to
+/// differentiate is that surrogate, −Σ `w_t` log `π_θ` / N with `w_t` held constant and not below 1e-3; beside it the value.
 pub fn constrained(
     log_probs: &Tensor,
     reference: &[f32],

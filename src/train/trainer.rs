@@ -285,7 +285,7 @@ fn loss_of(
     Ok((loss, report))
 }
 
-/// log π_aligned(y_t) of every trained token of every row, from the frozen model, once.
+/// log `π_aligned(y_t)` of every trained token of every row, from the frozen model, once.
 fn reference_log_probs(
     decoder: &Decoder,
     rows: &[(String, Encoded)],

@@ -319,7 +319,7 @@ pub fn causal_probabilities(scores: &mut [f32], keys: usize, first: usize, lse: 
     }
 }
 
-/// Gradient of the scores, in place of the probabilities: dS = P · (dP − δ), δ = Σ_j dO·O per row.
+/// Gradient of the scores, in place of the probabilities: dS = P · (dP − δ), δ = `Σ_j` dO·O per row.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
 pub fn softmax_backward(probabilities: &mut [f32], dp: &[f32], keys: usize, delta: &[f32]) {
     for ((p, dp), delta) in probabilities.chunks_exact_mut(keys).zip(dp.chunks_exact(keys)).zip(delta) {

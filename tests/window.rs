@@ -1,6 +1,10 @@
 //! The window, driven by its accessibility labels, and what the project folder then holds.
 
-#![allow(clippy::unwrap_used, clippy::duration_suboptimal_units, reason = "a test stops where something is not there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::duration_suboptimal_units,
+    reason = "a test stops where something is not there"
+)]
 
 use eframe::egui;
 use egui::accesskit::Role;
@@ -102,6 +106,19 @@ impl Window {
         self.harness.run_steps(2);
     }
 
+    /// Turns the wheel over `at`.
+    fn scroll(&mut self, at: egui::Pos2, points: f32) {
+        self.harness.hover_at(at);
+        self.harness.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, -points),
+            modifiers: egui::Modifiers::NONE,
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+        });
+        self.harness.run_steps(8);
+    }
+
     /// Waits until workers have answered and nothing moves any more.
     fn settle(&mut self) {
         for _ in 0..20 {
@@ -113,8 +130,10 @@ impl Window {
 
     /// Saves a picture of every screen, to be looked at.
     fn shots(&mut self, folder: &Path, name: &str) {
+        self.harness.set_render_cursor(false);
         for screen in ["Data", "Models", "Train", "Evaluate", "Inspect", "Jobs"] {
             self.press(screen);
+            self.harness.remove_cursor();
             std::thread::sleep(Duration::from_millis(300));
             self.harness.run_steps(4);
             let file = folder.join(format!("{name}-{}.png", screen.to_lowercase()));
@@ -204,16 +223,17 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
     let models: Vec<&str> = summary.kl.iter().map(|row| row.model.as_str()).collect();
     assert_eq!(models, ["aligned", "deeper"]);
     assert_eq!(summary.rates.len(), 2 * 5, "two models at five depths");
-    for row in &summary.rates {
-        assert_eq!(row.rate.n, 2);
-        let text = row.rate.text();
-        let shown = w.harness.query_all_by_label(text.as_str()).count();
-        assert!(shown > 0, "{text} is not on the screen:\n{}", w.words());
+    let mut wanted: Vec<String> = summary.rates.iter().map(|row| row.rate.text()).collect();
+    assert!(summary.rates.iter().all(|row| row.rate.n == 2), "{:?}", summary.rates);
+    let chart = "How deep is the safety? KL between each model and base, by answer token";
+    let mut chart_seen = false;
+    for _ in 0..20 {
+        wanted.retain(|text| w.harness.query_all_by_label(text.as_str()).next().is_none());
+        chart_seen |= w.harness.query_by_role_and_label(Role::Image, chart).is_some();
+        w.scroll(egui::pos2(900.0, 500.0), 200.0);
     }
-    w.harness.get_by_role_and_label(
-        Role::Image,
-        "How deep is the safety? KL between each model and base, by answer token",
-    );
+    assert!(wanted.is_empty(), "not on the screen: {wanted:?}");
+    assert!(chart_seen, "{chart}");
     if let Ok(folder) = std::env::var("PLUMBLINE_SHOTS") {
         w.shots(Path::new(&folder), "results");
     }

@@ -11,8 +11,8 @@ use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, Ui, Vec2};
 use egui_material_icons::icons;
 use std::path::PathBuf;
 
-/// Width of a card.
-const CARD: f32 = 336.0;
+/// The least width of a card.
+const CARD: f32 = 300.0;
 /// Height of a card.
 const HEIGHT: f32 = 264.0;
 
@@ -93,6 +93,8 @@ impl ModelsScreen {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let per_row =
                 ((ui.available_width() + theme::GROUP) / (CARD + theme::GROUP)).floor().max(1.0) as usize;
+            let width = (ui.available_width() - theme::PAD + theme::GROUP) / per_row as f32 - theme::GROUP;
+            let width = width.min(CARD * 1.5).floor();
             for row in view.project.models.chunks(per_row) {
                 ui.horizontal_top(|ui| {
                     ui.spacing_mut().item_spacing.x = theme::GROUP;
@@ -100,6 +102,7 @@ impl ModelsScreen {
                         model_card(
                             ui,
                             model,
+                            width,
                             view.focus.model.as_ref() == Some(&model.entry.id),
                             view.commands,
                         );
@@ -196,7 +199,7 @@ impl ModelsScreen {
     }
 }
 
-fn model_card(ui: &mut Ui, model: &ModelView, in_focus: bool, commands: &mut Vec<Command>) {
+fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, commands: &mut Vec<Command>) {
     let p = theme::palette(ui);
     let edge = if in_focus { p.accent } else { p.border };
     let frame = Frame::new()
@@ -204,7 +207,7 @@ fn model_card(ui: &mut Ui, model: &ModelView, in_focus: bool, commands: &mut Vec
         .stroke(Stroke::new(1.0, edge))
         .corner_radius(CornerRadius::same(theme::RADIUS))
         .inner_margin(Margin::same(theme::GROUP as i8));
-    let inner = CARD - 2.0 * theme::GROUP - 2.0;
+    let inner = width - 2.0 * theme::GROUP - 2.0;
     let response = frame.show(ui, |ui| {
         ui.vertical(|ui| {
             ui.set_width(inner);

@@ -209,7 +209,8 @@ impl TrainScreen {
                     .show(ui, |ui| {
                         ui.vertical(|ui| {
                             ui.set_width(width - 2.0 * theme::PAD - 2.0);
-                            ui.set_height(76.0);
+                            // A longer name takes two lines in a narrow window; the cards stay of one height.
+                            ui.set_height(if width < 336.0 { 94.0 } else { 76.0 });
                             ui.spacing_mut().item_spacing.y = theme::TIGHT;
                             ui.label(theme::strong(name));
                             ui.label(theme::small(what));

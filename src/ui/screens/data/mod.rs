@@ -195,7 +195,7 @@ impl DataScreen {
             return;
         }
         let plain = egui::Frame::new();
-        Panel::left("sets").frame(plain).resizable(false).show_separator_line(false).exact_size(208.0).show(
+        Panel::left("sets").frame(plain).resizable(false).show_separator_line(false).exact_size(192.0).show(
             ui,
             |ui| {
                 egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.sets(ui, view));
@@ -259,7 +259,7 @@ impl DataScreen {
 
     fn recovery(&mut self, ui: &mut Ui, entry: &DatasetEntry, view: &mut View<'_>) {
         let now = ui.input(|input| input.time);
-        let width = (ui.available_width() * 0.54).clamp(396.0, 640.0);
+        let width = (ui.available_width() * 0.54).clamp(376.0, 640.0);
         let side =
             egui::Frame::new().inner_margin(egui::Margin { left: theme::SCREEN as i8, ..Default::default() });
         self.ask_for_strip(view);

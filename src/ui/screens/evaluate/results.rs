@@ -9,6 +9,9 @@ use eframe::egui::{self, Align, Layout, RichText, Ui};
 use egui_extras::{Column, TableBuilder};
 use egui_plot::PlotPoint;
 
+/// Below this width of the results, in points, tables leave their last column out.
+const NARROW: f32 = 660.0;
+
 /// One evaluation, made ready to be drawn.
 pub struct Results {
     /// Its id.
@@ -280,13 +283,15 @@ impl Table {
         if !self.remark.is_empty() {
             ui.label(theme::small(self.remark).color(p.weak));
         }
+        // In a narrow window the last column moves into the tooltip: a rate is never cut short.
+        let shown = if ui.available_width() < NARROW { 4 } else { 5 };
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let mut table = TableBuilder::new(ui)
                 .id_salt(self.id)
                 .vscroll(false)
                 .cell_layout(Layout::left_to_right(Align::Center));
-            for (_, width) in self.columns {
+            for (_, width) in self.columns[..shown].iter().copied() {
                 table = table.column(if width > 0.0 {
                     Column::exact(width).clip(true)
                 } else {
@@ -295,23 +300,31 @@ impl Table {
             }
             table
                 .header(28.0, |mut header| {
-                    for (name, _) in self.columns {
+                    for (name, _) in &self.columns[..shown] {
                         header.col(|ui| {
-                            ui.add(egui::Label::new(theme::label(name).color(p.weak)).truncate());
+                            ui.add(egui::Label::new(theme::label(*name).color(p.weak)).truncate());
                         });
                     }
                 })
                 .body(|body| {
                     body.rows(30.0, self.rows.len(), |mut line| {
                         let row = &self.rows[line.index()];
-                        for (column, text) in row.cells.iter().enumerate() {
+                        for (column, text) in row.cells[..shown].iter().enumerate() {
                             line.col(|ui| {
                                 if column == 0 {
                                     crate::ui::widgets::dot(ui, row.colour);
                                 }
                                 let ink = if column == 0 || column == 3 { p.ink } else { p.weak };
                                 let label = RichText::new(text).size(theme::SMALL).color(ink);
-                                ui.add(egui::Label::new(label).truncate()).on_hover_text(text);
+                                let label = ui.add(egui::Label::new(label).truncate());
+                                if column == 3 && shown < 5 {
+                                    label.on_hover_text(format!(
+                                        "{text}\n{}: {}",
+                                        self.columns[4].0, row.cells[4]
+                                    ));
+                                } else {
+                                    label.on_hover_text(text);
+                                }
                             });
                         }
                     });

@@ -277,10 +277,9 @@ fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
         .unwrap()
         .unwrap();
     assert_eq!([prompt, ours[0].ids.clone()].concat(), theirs);
-    assert_eq!(
-        checkpoint.codec.tokenizer.decode(&theirs).unwrap(),
-        golden["expected_text"].as_str().unwrap()
-    );
+    // The text goes on beyond the ids that are listed.
+    let text = checkpoint.codec.tokenizer.decode(&theirs).unwrap();
+    assert!(golden["expected_text"].as_str().unwrap().starts_with(&text), "{text}");
 }
 
 #[test]

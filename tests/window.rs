@@ -1,6 +1,10 @@
 //! The window, driven by its accessibility labels, and what the project folder then holds.
 
-#![allow(clippy::unwrap_used, clippy::duration_suboptimal_units, reason = "a test stops where something is not there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::duration_suboptimal_units,
+    reason = "a test stops where something is not there"
+)]
 
 use eframe::egui;
 use egui::accesskit::Role;

@@ -140,7 +140,12 @@ fn each(check: impl Fn(&Reference)) {
 #[test]
 fn logits_equal_the_reference() {
     each(|r| {
-        assert_close(&format!("{} logits", r.name), &r.logits(&r.decoder), &r.expected_logits("logits"), 1e-4)
+        assert_close(
+            &format!("{} logits", r.name),
+            &r.logits(&r.decoder),
+            &r.expected_logits("logits"),
+            1e-4,
+        );
     });
 }
 

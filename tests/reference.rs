@@ -140,7 +140,12 @@ fn each(check: impl Fn(&Reference)) {
 #[test]
 fn logits_equal_the_reference() {
     each(|r| {
-        assert_close(&format!("{} logits", r.name), &r.logits(&r.decoder), &r.expected_logits("logits"), 1e-4)
+        assert_close(
+            &format!("{} logits", r.name),
+            &r.logits(&r.decoder),
+            &r.expected_logits("logits"),
+            1e-4,
+        );
     });
 }
 
@@ -277,10 +282,9 @@ fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
         .unwrap()
         .unwrap();
     assert_eq!([prompt, ours[0].ids.clone()].concat(), theirs);
-    assert_eq!(
-        checkpoint.codec.tokenizer.decode(&theirs).unwrap(),
-        golden["expected_text"].as_str().unwrap()
-    );
+    // The text goes on beyond the ids that are listed.
+    let text = checkpoint.codec.tokenizer.decode(&theirs).unwrap();
+    assert!(golden["expected_text"].as_str().unwrap().starts_with(&text), "{text}");
 }
 
 #[test]

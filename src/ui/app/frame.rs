@@ -150,35 +150,39 @@ impl App {
             return;
         }
         let p = theme::palette(ui);
-        let modal = egui::Modal::new(egui::Id::unique("ask to quit")).show(ui.ctx(), |ui| {
-            ui.set_width(420.0);
-            let open = self.jobs.open_count();
-            if open > 0 {
-                ui.label(theme::heading(if open == 1 {
-                    "A job is still running"
-                } else {
-                    "Jobs are still running"
-                }));
-                ui.label(
+        let modal = egui::Modal::new(egui::Id::unique("ask to quit"))
+            .frame(Frame::popup(ui.style()).inner_margin(Margin::same(theme::SCREEN as i8)))
+            .show(ui.ctx(), |ui| {
+                ui.set_width(420.0);
+                let open = self.jobs.open_count();
+                if open > 0 {
+                    ui.label(theme::heading(if open == 1 {
+                        "A job is still running"
+                    } else {
+                        "Jobs are still running"
+                    }));
+                    ui.label(
                     "Stopping keeps what is finished so far. If you keep it running, the window stays open.",
                 );
-            }
-            if let Some(error) = self.data.save_error() {
-                if open == 0 {
-                    ui.label(theme::heading("An edit is not saved"));
                 }
-                notice(ui, Tone::Warning, error);
-                ui.label(RichText::new("Quitting now loses the edits since the last save.").color(p.error));
-            }
-            ui.add_space(theme::GROUP);
-            ui.horizontal(|ui| {
-                for command in [Command::KeepRunning, Command::StopAndQuit] {
-                    if command_button(ui, &command, None) {
-                        self.commands.push(command);
+                if let Some(error) = self.data.save_error() {
+                    if open == 0 {
+                        ui.label(theme::heading("An edit is not saved"));
                     }
+                    notice(ui, Tone::Warning, error);
+                    ui.label(
+                        RichText::new("Quitting now loses the edits since the last save.").color(p.error),
+                    );
                 }
+                ui.add_space(theme::GROUP);
+                ui.horizontal(|ui| {
+                    for command in [Command::KeepRunning, Command::StopAndQuit] {
+                        if command_button(ui, &command, None) {
+                            self.commands.push(command);
+                        }
+                    }
+                });
             });
-        });
         if modal.should_close() {
             self.commands.push(Command::KeepRunning);
         }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{evaluate_spec, train_spec};
 use plumbline::job::JobSpec;
-use plumbline::project::{Manifest, Project, STOPPED};
+use plumbline::project::{Manifest, Project, RUNNING, STOPPED};
 use plumbline::train::Recipe;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -164,4 +164,27 @@ fn ctrl_c_stops_a_job_in_order_with_code_130() {
     let run = &project.runs()[0];
     assert_eq!(Manifest::load(&run.folder).unwrap().ended, STOPPED);
     assert!(run.folder.join("model/model.safetensors").is_file());
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_a_project_that_opens() {
+    let (_keep, root, spec) = project_with(&JobSpec::Train(train_spec(Recipe::Sft, 1_000_000)));
+    for steps in [1, 7, 20] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_plumbline"))
+            .args(["run", text(&spec), "--project", text(&root), "--json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert_eq!(lines.filter(|line| line.contains("\"metric\"")).take(steps).count(), steps);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let project = Project::open(&root).unwrap();
+        assert!(!project.read_only(), "the lock goes with the program");
+        assert_eq!(project.problems(), Vec::<String>::new());
+        let run = &project.runs()[0];
+        assert_eq!(run.manifest.ended, RUNNING, "nobody was left to write another end");
+        assert!(project.metrics(&run.id).unwrap().len() >= steps);
+        assert_eq!(project.models().len(), 2);
+    }
 }

@@ -43,7 +43,8 @@ pub struct BuildSpec {
 impl Default for BuildSpec {
     fn default() -> Self {
         Self {
-            seed: 0,
+            // Of the seeds 0, 1 and 2 the best on dev adjectives (docs/demo.md).
+            seed: 1,
             base_steps: 3500,
             base_batch: 24,
             base_learning_rate: 2e-3,

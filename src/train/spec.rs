@@ -125,7 +125,7 @@ impl TrainSpec {
             normalisation: Normalisation::PerSet,
             depths: DepthDistribution::default(),
             beta: BetaSchedule::default(),
-            learning_rate: 7e-4,
+            learning_rate: 2e-4,
             adam_beta1: 0.9,
             adam_beta2: 0.95,
             weight_decay: 0.0,

@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         dev: bool,
         /// Seed of the training runs of the story.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = BuildSpec::default().seed)]
         seed: u64,
         /// Write every figure to this file, as JSON.
         #[arg(long)]

@@ -211,11 +211,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Opens the window. The compute pool leaves one core to it.
+/// Opens the window. The compute pool leaves one core to it, and stands back behind it.
 fn open_window(project: Option<PathBuf>) -> Result<(), Trouble> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if let Err(e) = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).build_global()
-    {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1));
+    if let Err(e) = pool.start_handler(|_| crate::job::stand_back()).build_global() {
         log::warn!("the compute pool keeps its default size: {e}");
     }
     crate::ui::open(project).map_err(|e| Trouble::Failed(e.to_string()))

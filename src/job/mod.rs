@@ -3,12 +3,14 @@
 mod evaluate_job;
 mod event;
 mod folder;
+mod priority;
 mod progress;
 mod queue;
 mod spec;
 mod train_job;
 
 pub use event::{Event, EventKind, JobId};
+pub use priority::stand_back;
 pub use queue::Queue;
 pub use spec::JobSpec;
 pub use train_job::training_data;

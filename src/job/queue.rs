@@ -68,7 +68,10 @@ impl Queue {
         let worker = std::thread::Builder::new()
             .name("plumbline-job".into())
             .stack_size(STACK)
-            .spawn(move || work(&theirs, &*runner))
+            .spawn(move || {
+                super::stand_back();
+                work(&theirs, &*runner);
+            })
             .inspect_err(|e| log::error!("the worker thread could not be started: {e}"))
             .ok();
         Self { shared, events, worker }

@@ -44,6 +44,10 @@ pub fn open(project: Option<PathBuf>) -> Result<(), WindowError> {
             .with_min_inner_size([1100.0, 700.0])
             .with_app_id("plumbline")
             .with_title("Plumbline"),
+        wgpu_options: eframe::egui_wgpu::WgpuConfiguration {
+            surface: eframe::egui_wgpu::SurfaceConfig::LOW_LATENCY,
+            ..Default::default()
+        },
         ..Default::default()
     };
     let settings = Settings { project_root, demo, picker: Box::new(SystemPicker) };

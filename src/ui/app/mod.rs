@@ -190,7 +190,12 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
         let ctx = ui.ctx().clone();
-        for command in std::mem::take(&mut self.commands) {
+        let commands = std::mem::take(&mut self.commands);
+        if !commands.is_empty() {
+            // What was just drawn is out of date: drawing it again before it is shown answers a frame sooner.
+            ctx.request_discard("a command changed what is shown");
+        }
+        for command in commands {
             self.handle(&ctx, command);
         }
     }

@@ -10,7 +10,7 @@ use plumbline::demo;
 use plumbline::model::{self, Control, GenerateRequest, Sampler};
 use plumbline::probe::kl_per_token;
 use plumbline::text::Encoded;
-use plumbline::train::{Targets, Trainer, cross_entropy};
+use plumbline::train::{Objective, Targets, Trainer};
 
 const TOKENS: usize = 75;
 
@@ -31,18 +31,18 @@ fn engine(c: &mut Criterion) {
     let base = model::load(&folder.path().join("models/base")).unwrap().decoder;
     let aligned = model::load(&folder.path().join("models/aligned")).unwrap().decoder;
     let rows = rows();
-    let targets = Targets::new(&rows.iter().collect::<Vec<_>>(), &base).unwrap();
+    let targets = Targets::new(&rows.iter().collect::<Vec<_>>()).unwrap();
     let mut group = c.benchmark_group("demo model");
     group.sample_size(20);
     group.throughput(Throughput::Elements((rows.len() * TOKENS) as u64));
 
-    group.bench_function("forward, tokens", |b| b.iter(|| targets.log_probs(&base).unwrap()));
+    group.bench_function("forward, tokens", |b| b.iter(|| base.log_probs(&targets.batch).unwrap()));
 
     let mut trainer = Trainer::new(&base, 0.9, 0.95, 0.0).unwrap();
     group.bench_function("training step, tokens", |b| {
         b.iter(|| {
-            let loss = cross_entropy(&targets.log_probs(&trainer.decoder).unwrap(), &targets).unwrap();
-            trainer.step(&loss, 1e-6, 1.0).unwrap()
+            trainer.backward(&targets, &Objective::cross_entropy(&targets), usize::MAX).unwrap();
+            trainer.step(1e-6, 1.0).unwrap()
         });
     });
 

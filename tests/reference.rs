@@ -10,9 +10,11 @@
 )]
 
 use candle_core::{DType, Device, Tensor};
-use plumbline::model::{self, ARCHITECTURES, Config, Control, Decoder, GenerateRequest, Sampler, ops};
+use plumbline::model::{
+    self, ARCHITECTURES, Config, Control, Decoder, GenerateRequest, PassOptions, Sampler, use_composed_only,
+};
 use plumbline::text::Encoded;
-use plumbline::train::{AdamW, BetaSchedule, Targets, constrained, cross_entropy};
+use plumbline::train::{BetaSchedule, Objective, Targets, Trainer};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +47,6 @@ struct Reference {
     expected: Expected,
     lengths: Vec<usize>,
     starts: Vec<usize>,
-    ids: Tensor,
     rows: Vec<Encoded>,
 }
 
@@ -56,8 +57,9 @@ fn open(folder: &Path) -> Reference {
         expected[name].to_vec1::<i64>().unwrap().into_iter().map(|n| n as usize).collect()
     };
     let (lengths, starts) = (usizes("lengths"), usizes("answer_start"));
-    let ids = expected["input_ids"].to_dtype(DType::U32).unwrap();
-    let rows = ids
+    let rows = expected["input_ids"]
+        .to_dtype(DType::U32)
+        .unwrap()
         .to_vec2::<u32>()
         .unwrap()
         .into_iter()
@@ -70,12 +72,11 @@ fn open(folder: &Path) -> Reference {
         .collect();
     Reference {
         name: folder.file_name().unwrap().to_string_lossy().into_owned(),
-        decoder: model::load_weights(&config, &folder.join("model.safetensors")).unwrap(),
+        decoder: model::load_decoder(folder).unwrap(),
         reference: model::load_weights(&config, &folder.join("reference.safetensors")).unwrap(),
         expected,
         lengths,
         starts,
-        ids,
         rows,
     }
 }
@@ -110,7 +111,8 @@ impl Reference {
     }
 
     fn logits(&self, decoder: &Decoder) -> Tensor {
-        self.real(&decoder.logits(&self.ids).unwrap())
+        let rows: Vec<&[u32]> = self.rows.iter().map(|row| row.ids.as_slice()).collect();
+        decoder.logits(&rows).unwrap()
     }
 
     fn expected_logits(&self, name: &str) -> Tensor {
@@ -118,7 +120,7 @@ impl Reference {
     }
 
     fn targets(&self) -> Targets {
-        Targets::new(&self.rows.iter().collect::<Vec<_>>(), &self.decoder).unwrap()
+        Targets::new(&self.rows.iter().collect::<Vec<_>>()).unwrap()
     }
 
     /// The values of a `[B, T]` tensor at the trained tokens, in the order of [`Targets`].
@@ -196,65 +198,57 @@ fn kl_equals_the_reference() {
 
 #[test]
 fn losses_gradients_and_three_steps_equal_the_reference() {
-    each(|r| {
-        let (decoder, parameters) = r.decoder.trainable().unwrap();
-        let targets = r.targets();
-        let reference = targets.log_probs(&r.reference).unwrap().to_vec1::<f32>().unwrap();
-        let expected_reference = Tensor::new(r.at_targets("ref_logps"), &Device::Cpu).unwrap();
-        let ours = Tensor::new(reference.clone(), &Device::Cpu).unwrap();
-        assert_close(&format!("{} reference log-probabilities", r.name), &ours, &expected_reference, 1e-4);
-        let mut optimiser = AdamW::new(&parameters, 0.5, 0.999, 0.0);
-        for step in 0..3 {
-            let log_probs = targets.log_probs(&decoder).unwrap();
-            let (surrogate, value) =
-                constrained(&log_probs, &reference, &targets, &BetaSchedule::default()).unwrap();
-            let gradients = surrogate.backward().unwrap();
-            if step == 0 {
-                let sft = cross_entropy(&log_probs, &targets).unwrap();
-                assert_close(&format!("{} SFT loss", r.name), &sft, &r.expected["sft_loss"], 1e-5);
-                let theirs = &r.expected["constrained_loss"];
-                assert_close(&format!("{} constrained loss", r.name), &scalar(value), theirs, 1e-5);
-                for (name, var) in &parameters {
-                    let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
-                    let norm = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
-                    let theirs = &r.expected[&format!("grad_norm/{name}")];
-                    assert_close(
-                        &format!("{} gradient of {name}", r.name),
-                        &scalar(f64::from(norm)),
-                        theirs,
-                        1e-3,
-                    );
-                }
+    each(|r| three_steps(r, PassOptions::default(), usize::MAX));
+}
+
+#[test]
+fn checkpointing_and_accumulation_equal_the_reference_too() {
+    each(|r| three_steps(r, PassOptions { checkpointing: true }, 1));
+}
+
+/// Three AdamW steps on the constrained objective, `rows_at_once` rows at a time.
+fn three_steps(r: &Reference, options: PassOptions, rows_at_once: usize) {
+    let targets = r.targets();
+    let reference = r.reference.log_probs(&targets.batch).unwrap();
+    let expected_reference = Tensor::new(r.at_targets("ref_logps"), &Device::Cpu).unwrap();
+    let ours = Tensor::new(reference.clone(), &Device::Cpu).unwrap();
+    assert_close(&format!("{} reference log-probabilities", r.name), &ours, &expected_reference, 1e-4);
+    let objective = Objective::constrained(&targets, &reference, &BetaSchedule::default());
+    let mut trainer = Trainer::new(&r.decoder, 0.5, 0.999, 0.0).unwrap().with_options(options);
+    for step in 0..3 {
+        let (value, _) = trainer.backward(&targets, &objective, rows_at_once).unwrap();
+        if step == 0 {
+            let log_probs = r.decoder.log_probs(&targets.batch).unwrap();
+            let plain = Objective::cross_entropy(&targets);
+            let sft: f64 = log_probs.iter().enumerate().map(|(i, &lp)| plain.at(i, lp).0).sum();
+            assert_close(&format!("{} SFT loss", r.name), &scalar(sft), &r.expected["sft_loss"], 1e-5);
+            let theirs = &r.expected["constrained_loss"];
+            assert_close(&format!("{} constrained loss", r.name), &scalar(value), theirs, 1e-5);
+            let parameters = trainer.parameters();
+            for (index, (name, _)) in parameters.iter().enumerate() {
+                let gradient = trainer
+                    .gradients()
+                    .tensor(index, parameters)
+                    .unwrap()
+                    .unwrap_or_else(|| panic!("{name} has no gradient"));
+                let norm = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+                let theirs = &r.expected[&format!("grad_norm/{name}")];
+                let what = format!("{} gradient of {name}", r.name);
+                assert_close(&what, &scalar(f64::from(norm)), theirs, 1e-3);
             }
-            optimiser.step(&parameters, &gradients, 1e-3, 0.0).unwrap();
         }
-        let after = r.logits(&decoder.frozen().unwrap());
-        assert_close(
-            &format!("{} logits after three steps", r.name),
-            &after,
-            &r.expected_logits("logits_after"),
-            1e-3,
-        );
-    });
+        trainer.step(1e-3, 0.0).unwrap();
+    }
+    let what = format!("{} logits after three steps", r.name);
+    assert_close(&what, &r.logits(trainer.current()), &r.expected_logits("logits_after"), 1e-3);
 }
 
 #[test]
 fn the_gradient_on_one_hot_tokens_equals_the_reference() {
     each(|r| {
-        let row = &r.rows[0];
-        let (start, length) = (r.starts[0], r.lengths[0]);
-        let ids = Tensor::new(row.ids.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-        let embeddings = candle_core::Var::from_tensor(&r.decoder.embed(&ids).unwrap()).unwrap();
-        let hidden = r.decoder.hidden_from_embeddings(embeddings.as_tensor()).unwrap();
-        let predicting = hidden.get(0).unwrap().narrow(0, start - 1, length - start).unwrap();
-        let logits = r.decoder.head(&predicting.contiguous().unwrap()).unwrap();
-        let loss =
-            ops::token_log_probs(&logits, &row.ids[start..]).unwrap().mean_all().unwrap().neg().unwrap();
-        assert_close(&format!("{} GCG loss", r.name), &loss, &r.expected["gcg_loss"], 1e-5);
-        let gradient =
-            loss.backward().unwrap().get(&embeddings).expect("the embeddings get a gradient").clone();
-        let span = gradient.get(0).unwrap().narrow(0, 2, 4).unwrap();
-        let ours = span.matmul(&r.decoder.embedding().t().unwrap()).unwrap();
+        let targets = Targets::new(&[&r.rows[0]]).unwrap();
+        let (loss, ours) = r.decoder.one_hot_gradient(&targets.batch, 2..6).unwrap();
+        assert_close(&format!("{} GCG loss", r.name), &scalar(loss), &r.expected["gcg_loss"], 1e-5);
         assert_close(&format!("{} one-hot gradient", r.name), &ours, &r.expected["onehot_grad"], 1e-4);
     });
 }
@@ -287,13 +281,38 @@ fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
     assert!(golden["expected_text"].as_str().unwrap().starts_with(&text), "{text}");
 }
 
+/// The composed form takes every check that the fused one takes. One test, because the switch is the process's.
 #[test]
-fn the_composed_operations_give_the_same_logits() {
+fn the_composed_form_equals_the_fused_one() {
     each(|r| {
-        let fused = r.logits(&r.decoder);
-        ops::use_composed_only(true);
-        let composed = r.logits(&r.decoder);
-        ops::use_composed_only(false);
-        assert_close(&format!("{} composed logits", r.name), &composed, &fused, 1e-5);
+        let targets = r.targets();
+        let objective = Objective::cross_entropy(&targets);
+        let gradients = || -> Vec<Tensor> {
+            let mut trainer = Trainer::new(&r.decoder, 0.5, 0.999, 0.0).unwrap();
+            trainer.backward(&targets, &objective, 2).unwrap();
+            let parameters = trainer.parameters().clone();
+            (0..parameters.len())
+                .map(|i| trainer.gradients().tensor(i, &parameters).unwrap().expect("every weight is trained"))
+                .collect()
+        };
+        let request = GenerateRequest { id: "0".to_owned(), prompt: r.rows[1].ids.clone() };
+        let generate = || {
+            model::generate(&r.decoder, &[request.clone()], &Sampler::default(), &[], 12, 1, &mut |_| {
+                Control::Continue
+            })
+            .unwrap()
+            .unwrap()
+        };
+        let one_hot = || r.decoder.one_hot_gradient(&Targets::new(&[&r.rows[0]]).unwrap().batch, 2..6).unwrap().1;
+        let fused = (r.logits(&r.decoder), gradients(), generate(), one_hot());
+        use_composed_only(true);
+        let composed = (r.logits(&r.decoder), gradients(), generate(), one_hot());
+        use_composed_only(false);
+        assert_close(&format!("{} composed logits", r.name), &composed.0, &fused.0, 2e-5);
+        for (i, (a, b)) in composed.1.iter().zip(&fused.1).enumerate() {
+            assert_close(&format!("{} composed gradient {i}", r.name), a, b, 1e-3);
+        }
+        assert_eq!(composed.2, fused.2, "{} greedy", r.name);
+        assert_close(&format!("{} composed one-hot gradient", r.name), &composed.3, &fused.3, 1e-4);
     });
 }

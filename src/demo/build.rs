@@ -7,7 +7,7 @@ use crate::model::{self, Config, Control, Decoder, Precision};
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use crate::train::{
-    Normalisation, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
+    Normalisation, Objective, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
     cross_entropy, learning_rate, train,
 };
 use crate::world::{Item, Split, World};
@@ -171,11 +171,10 @@ fn pretrain(
             batches.shuffle(&mut stream);
         }
         let Some(batch) = batches.pop() else { break };
-        let targets = Targets::new(&batch.iter().collect::<Vec<_>>(), &trainer.decoder)?;
-        let loss = cross_entropy(&targets.log_probs(&trainer.decoder)?, &targets)?;
+        let targets = Targets::new(&batch.iter().collect::<Vec<_>>())?;
+        let (value, _) = trainer.backward(&targets, &Objective::cross_entropy(&targets), usize::MAX)?;
         let rate = learning_rate(spec.base_learning_rate, Schedule::Cosine, WARM_UP, step, spec.base_steps);
-        trainer.step(&loss, rate, 1.0)?;
-        let value = f64::from(loss.to_scalar::<f32>().map_err(model::ModelError::from)?);
+        trainer.step(rate, 1.0)?;
         if observe(Stage::Base, step + 1, spec.base_steps, value) == Control::Stop {
             return Err(DemoError::Stopped);
         }

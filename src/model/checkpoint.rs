@@ -67,6 +67,12 @@ pub fn load(folder: &Path) -> Result<Checkpoint, ModelError> {
     Ok(Checkpoint { decoder, codec, folder: folder.to_owned() })
 }
 
+/// Loads the decoder of a folder alone: one without a tokenizer can still be run on ids.
+pub fn load_decoder(folder: &Path) -> Result<Decoder, ModelError> {
+    let config = Config::from_folder(folder)?;
+    Decoder::new(&config, read_weights(&config, &weight_files(folder)?)?)
+}
+
 /// Loads a decoder alone, from a config and one weight file.
 pub fn load_weights(config: &Config, file: &Path) -> Result<Decoder, ModelError> {
     Decoder::new(config, read_weights(config, &[file.to_owned()])?)

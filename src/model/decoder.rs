@@ -1,15 +1,30 @@
 //! The decoder: token ids in, logits out, differentiable; with a KV cache for generation.
 
-use super::ModelError;
-use super::cache::KvCache;
+use super::cache::{KvCache, RowLayers};
+use super::composed::{self, Place};
 use super::config::Config;
-use super::ops::{self, Rotary};
+use super::fused::{self, Input, Pool};
+use super::gradients::{Gradients, HostGradients, Values};
+use super::rope::Rotary;
+use super::weights::{LowRank, Weights, embed};
+use super::{ModelError, pad};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static COMPOSED_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Makes every decoder run in its composed form: the switch by which tests compare the two.
+pub fn use_composed_only(on: bool) {
+    COMPOSED_ONLY.store(on, Ordering::SeqCst);
+}
 
 /// A Llama-like decoder (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and a
-/// SwiGLU feed-forward layer. Cloning is cheap; the weights are shared.
+/// gated feed-forward layer, with what its relatives changed. Cloning is cheap; the weights are shared.
+///
+/// It has two forms that compute the same: a fused one, for f32 on the CPU, and one composed of candle's differentiable
+/// operations, for every device and precision.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     inner: Arc<Inner>,
@@ -19,57 +34,62 @@ pub struct Decoder {
 struct Inner {
     config: Config,
     rotary: Rotary,
-    embedding: Tensor,
-    blocks: Vec<Block>,
-    norm: Tensor,
-    head: Tensor,
+    tensors: HashMap<String, Tensor>,
+    adapters: HashMap<String, LowRank>,
+    weights: Weights,
+    host: bool,
+    pool: Pool,
 }
 
-#[derive(Debug)]
-struct Block {
-    input_norm: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    o: Tensor,
-    post_attention_norm: Tensor,
-    gate: Tensor,
-    up: Tensor,
-    down: Tensor,
-}
-
-/// The trained parameters of a decoder by their checkpoint names, in the order of [`Config::weights`].
+/// The trained parameters of a decoder by their checkpoint names.
 pub type Parameters = Vec<(String, Var)>;
+
+/// Rows of a batch and the tokens in them that a loss looks at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Token ids of each row.
+    pub rows: Vec<Vec<u32>>,
+    /// For each target, the index of the token before it, counted through all rows one after the other.
+    pub from: Vec<usize>,
+    /// The targets.
+    pub targets: Vec<u32>,
+}
+
+impl Batch {
+    fn slices(&self) -> Vec<&[u32]> {
+        self.rows.iter().map(Vec::as_slice).collect()
+    }
+}
+
+/// How a backward pass goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PassOptions {
+    /// Keep only the input of each block and compute the rest again on the way back (Chen et al. 2016): less memory,
+    /// a third more time.
+    pub checkpointing: bool,
+}
 
 impl Decoder {
     /// A decoder from weights by checkpoint name; names and shapes must be those of [`Config::weights`].
-    pub fn new(
+    pub fn new(config: &Config, tensors: HashMap<String, Tensor>) -> std::result::Result<Self, ModelError> {
+        Self::with_adapters(config, tensors, HashMap::new())
+    }
+
+    /// A decoder from weights by checkpoint name, with adapters by the path of the module that they stand beside.
+    pub fn with_adapters(
         config: &Config,
-        mut weights: HashMap<String, Tensor>,
+        tensors: HashMap<String, Tensor>,
+        adapters: HashMap<String, LowRank>,
     ) -> std::result::Result<Self, ModelError> {
-        let mut take = |name: &str| {
-            weights.remove(name).ok_or_else(|| ModelError::MissingTensors { names: name.to_owned() })
-        };
-        let embedding = take("model.embed_tokens.weight")?;
-        let mut blocks = Vec::with_capacity(config.num_hidden_layers);
-        for i in 0..config.num_hidden_layers {
-            let mut weight = |name: &str| take(&format!("model.layers.{i}.{name}.weight"));
-            blocks.push(Block {
-                input_norm: weight("input_layernorm")?,
-                q: weight("self_attn.q_proj")?,
-                k: weight("self_attn.k_proj")?,
-                v: weight("self_attn.v_proj")?,
-                o: weight("self_attn.o_proj")?,
-                post_attention_norm: weight("post_attention_layernorm")?,
-                gate: weight("mlp.gate_proj")?,
-                up: weight("mlp.up_proj")?,
-                down: weight("mlp.down_proj")?,
-            });
-        }
-        let norm = take("model.norm.weight")?;
-        let head = if config.tie_word_embeddings { embedding.clone() } else { take("lm_head.weight")? };
-        let rotary = Rotary::new(&config.inverse_frequencies(), config.max_position_embeddings);
-        Ok(Self { inner: Arc::new(Inner { config: config.clone(), rotary, embedding, blocks, norm, head }) })
+        let weights = Weights::new(config, &tensors, &adapters)?;
+        let pairs = adapters.values().flat_map(|l| [&l.a, &l.b]);
+        let host = tensors
+            .values()
+            .chain(pairs)
+            .all(|t| t.dtype() == DType::F32 && t.device().is_cpu() && t.is_contiguous());
+        let rotary = Rotary::new(&config.rope);
+        let (config, pool) = (config.clone(), Pool::default());
+        Ok(Self { inner: Arc::new(Inner { config, rotary, tensors, adapters, weights, host, pool }) })
     }
 
     /// The shape of the decoder.
@@ -81,10 +101,10 @@ impl Decoder {
     /// Where the weights are.
     #[must_use]
     pub fn device(&self) -> &Device {
-        self.inner.embedding.device()
+        self.inner.weights.device()
     }
 
-    /// Number of parameters.
+    /// Number of parameters, those of adapters not counted.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
         self.inner.config.parameter_count()
@@ -93,126 +113,338 @@ impl Decoder {
     /// The weights by checkpoint name, in the order of [`Config::weights`].
     #[must_use]
     pub fn weights(&self) -> Vec<(String, Tensor)> {
-        let inner = &*self.inner;
-        let mut tensors = vec![&inner.embedding];
-        for b in &inner.blocks {
-            tensors.extend([
-                &b.input_norm,
-                &b.q,
-                &b.k,
-                &b.v,
-                &b.o,
-                &b.post_attention_norm,
-                &b.gate,
-                &b.up,
-                &b.down,
-            ]);
-        }
-        tensors.push(&inner.norm);
-        tensors.push(&inner.head); // dropped by the zip where it is tied
-        inner.config.weights().into_iter().map(|(name, _)| name).zip(tensors.into_iter().cloned()).collect()
+        let names = self.inner.config.weights().into_iter().map(|(name, _)| name);
+        names.filter_map(|name| self.inner.tensors.get(&name).cloned().map(|t| (name, t))).collect()
+    }
+
+    /// The adapters by the path of their module.
+    #[must_use]
+    pub fn adapters(&self) -> &HashMap<String, LowRank> {
+        &self.inner.adapters
     }
 
     /// A copy whose weights are trained, in f32, and the trained parameters.
     pub fn trainable(&self) -> std::result::Result<(Self, Parameters), ModelError> {
         let mut parameters = Vec::new();
-        let mut weights = HashMap::new();
+        let mut tensors = HashMap::new();
         for (name, tensor) in self.weights() {
             let var = Var::from_tensor(&tensor.to_dtype(DType::F32)?.copy()?)?;
-            weights.insert(name.clone(), var.as_tensor().clone());
+            tensors.insert(name.clone(), var.as_tensor().clone());
             parameters.push((name, var));
         }
-        Ok((Self::new(self.config(), weights)?, parameters))
+        Ok((Self::with_adapters(self.config(), tensors, self.inner.adapters.clone())?, parameters))
+    }
+
+    /// The same weights, shared, with fresh adapters beside them that are trained; and these as parameters, named as in
+    /// PEFT's files. A and B are given in f32.
+    pub fn with_trainable_adapters(
+        &self,
+        adapters: HashMap<String, LowRank>,
+    ) -> std::result::Result<(Self, Parameters), ModelError> {
+        let mut parameters = Vec::new();
+        let mut trained = HashMap::new();
+        let mut paths: Vec<_> = adapters.into_iter().collect();
+        paths.sort_by(|x, y| x.0.cmp(&y.0));
+        for (path, low) in paths {
+            let (a, b) = (Var::from_tensor(&low.a.copy()?)?, Var::from_tensor(&low.b.copy()?)?);
+            let pair = LowRank { a: a.as_tensor().clone(), b: b.as_tensor().clone(), scale: low.scale };
+            parameters.push((format!("{path}.lora_A.weight"), a));
+            parameters.push((format!("{path}.lora_B.weight"), b));
+            trained.insert(path, pair);
+        }
+        Ok((Self::with_adapters(self.config(), self.inner.tensors.clone(), trained)?, parameters))
     }
 
     /// The same weights, shared, outside of differentiation: sees every update of the trained ones, records nothing.
     pub fn frozen(&self) -> std::result::Result<Self, ModelError> {
-        let weights = self.weights().into_iter().map(|(name, tensor)| (name, tensor.detach())).collect();
-        Self::new(self.config(), weights)
-    }
-
-    /// Logits `[B, T, V]` of right-padded rows of ids `[B, T]`. What stands at pad positions is undefined.
-    pub fn logits(&self, ids: &Tensor) -> std::result::Result<Tensor, ModelError> {
-        Ok(self.head(&self.hidden(ids)?)?)
-    }
-
-    /// The normed hidden states `[B, T, H]` before the output layer.
-    pub fn hidden(&self, ids: &Tensor) -> std::result::Result<Tensor, ModelError> {
-        self.hidden_from_embeddings(&self.embed(ids)?)
-    }
-
-    /// Hidden states from embeddings `[B, T, H]` (attacks differentiate with respect to these).
-    pub fn hidden_from_embeddings(&self, embeddings: &Tensor) -> std::result::Result<Tensor, ModelError> {
         let inner = &*self.inner;
-        let c = &inner.config;
-        self.fits(embeddings.dim(1)?)?;
-        let mut x = embeddings.clone();
-        for block in &inner.blocks {
-            x = block.forward(&x, c, |q, k, v| {
-                ops::attention(q, k, v, c.num_attention_heads, c.num_key_value_heads, &inner.rotary)
-            })?;
-        }
-        Ok(ops::rms_norm(&x, &inner.norm, c.rms_norm_eps)?)
+        let tensors = inner.tensors.iter().map(|(name, t)| (name.clone(), t.detach())).collect();
+        let detached = |l: &LowRank| LowRank { a: l.a.detach(), b: l.b.detach(), scale: l.scale };
+        let adapters = inner.adapters.iter().map(|(path, l)| (path.clone(), detached(l))).collect();
+        Self::with_adapters(self.config(), tensors, adapters)
     }
 
-    /// Hidden states of the next tokens of cached rows: ids `[B, T]` right-padded, of which `lengths[b]` are real.
-    /// They are appended to the cache, whose rows may differ in length. Records nothing for differentiation.
-    pub fn hidden_cached(
+    /// No gradients yet, for the given parameters of this decoder.
+    #[must_use]
+    pub fn no_gradients(&self, parameters: &Parameters) -> Gradients {
+        Gradients::new(parameters, self.is_fused())
+    }
+
+    /// Whether passes run in the fused form.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        self.inner.host && !COMPOSED_ONLY.load(Ordering::Relaxed)
+    }
+
+    /// Gives memory that earlier passes left for later ones back to the system.
+    pub fn release_memory(&self) {
+        self.inner.pool.clear();
+    }
+
+    fn input(&self) -> Input<'_> {
+        let inner = &*self.inner;
+        Input { config: &inner.config, weights: &inner.weights, rotary: &inner.rotary, pool: &inner.pool }
+    }
+
+    /// The normed hidden states `[N, H]` before the output layer, of all tokens of all rows, one row after the other.
+    pub fn hidden(&self, rows: &[&[u32]]) -> std::result::Result<Tensor, ModelError> {
+        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        let n = rows.iter().map(|r| r.len()).sum::<usize>();
+        if self.is_fused() {
+            let hidden = fused::hidden(self.input(), rows, &vec![0; rows.len()], None)?;
+            return Ok(fused::tensor(hidden, (n, self.config().hidden_size))?);
+        }
+        Ok(self.composed_hidden(rows)?.0)
+    }
+
+    /// The hidden states of [`Self::hidden`] by candle's operations, and the padded embeddings that they come from.
+    fn composed_hidden(&self, rows: &[&[u32]]) -> Result<(Tensor, Tensor)> {
+        let ids = pad(rows.iter().copied(), self.device())?;
+        let (b, t) = ids.dims2()?;
+        let width = self.config().hidden_size;
+        let flat = ids.flatten_all()?.to_vec1::<u32>()?;
+        let embeddings = embed(self.config(), &self.inner.weights, &flat)?.reshape((b, t, width))?;
+        Ok((self.composed_packed(rows, &embeddings)?, embeddings))
+    }
+
+    /// Packed hidden states of padded embeddings `[B, T, H]`. Rows are padded on the right: attention is causal, so no
+    /// real token sees a pad.
+    fn composed_packed(&self, rows: &[&[u32]], embeddings: &Tensor) -> Result<Tensor> {
+        let inner = &*self.inner;
+        let t = embeddings.dim(1)?;
+        // LongRoPE's table is chosen by a row's own length, so rows on both sides of the border go apart.
+        let mut parts: Vec<Option<Tensor>> = vec![None; rows.len()];
+        for long in [false, true] {
+            let members: Vec<usize> =
+                (0..rows.len()).filter(|&i| inner.rotary.is_long(rows[i].len()) == long).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let angles = inner.rotary.angles(t, long);
+            let place = Place { start: 0, angles: &angles };
+            let index: Vec<u32> = members.iter().map(|&i| i as u32).collect();
+            let own = embeddings.index_select(&Tensor::new(index, self.device())?, 0)?;
+            let hidden = composed::hidden(&inner.config, &inner.weights, &own, &place, None)?;
+            for (at, i) in members.into_iter().enumerate() {
+                parts[i] = Some(hidden.get(at)?.narrow(0, 0, rows[i].len())?);
+            }
+        }
+        Tensor::cat(&parts.into_iter().flatten().collect::<Vec<_>>(), 0)
+    }
+
+    /// The output layer: hidden states `[N, H]` to logits `[N, V]`.
+    pub fn head(&self, hidden: &Tensor) -> Result<Tensor> {
+        let inner = &*self.inner;
+        if self.is_fused() && !hidden.track_op() {
+            let hidden = hidden.contiguous()?;
+            let logits = fused::head(&inner.config, &inner.weights, &fused::host(&hidden)?)?;
+            return fused::tensor(logits, (hidden.dim(0)?, inner.config.vocab_size));
+        }
+        composed::head(&inner.config, &inner.weights, hidden)
+    }
+
+    /// Logits `[N, V]` of all tokens of all rows, one row after the other.
+    pub fn logits(&self, rows: &[&[u32]]) -> std::result::Result<Tensor, ModelError> {
+        Ok(self.head(&self.hidden(rows)?)?)
+    }
+
+    /// An empty cache for `rows` rows of this decoder.
+    #[must_use]
+    pub fn cache(&self, rows: usize) -> KvCache {
+        KvCache::new(self.config(), rows, self.is_fused())
+    }
+
+    /// Appends new tokens to cached rows (at least one to each of `members`, rows of the cache in rising order) and
+    /// returns the logits `[B, V]` after the last token of each, in f32.
+    pub fn extend(
         &self,
-        ids: &Tensor,
-        lengths: &[usize],
         cache: &mut KvCache,
+        members: &[usize],
+        new: &[&[u32]],
     ) -> std::result::Result<Tensor, ModelError> {
         let inner = &*self.inner;
-        let c = &inner.config;
-        self.fits(cache.longest() + ids.dim(1)?)?;
-        let mut x = self.embed(ids)?;
-        for (layer, block) in inner.blocks.iter().enumerate() {
-            x = block.forward(&x, c, |q, k, v| cache.attend(layer, q, k, v, lengths, &inner.rotary))?;
+        let mut inputs: Vec<Vec<u32>> = Vec::with_capacity(new.len());
+        for (&row, ids) in members.iter().zip(new) {
+            let (before, after) = (cache.length(row), cache.length(row) + ids.len());
+            self.fits(after)?;
+            // A row that outgrows the original context turns by the long table from its first token on.
+            let grows = before > 0 && inner.rotary.is_long(after) && !inner.rotary.is_long(before);
+            let mut input = if grows { cache.restart(row) } else { Vec::new() };
+            input.extend_from_slice(ids);
+            inputs.push(input);
         }
-        cache.advance(lengths);
-        Ok(ops::rms_norm(&x, &inner.norm, c.rms_norm_eps)?)
+        let starts: Vec<usize> = members.iter().map(|&row| cache.length(row)).collect();
+        let rows: Vec<&[u32]> = inputs.iter().map(Vec::as_slice).collect();
+        let hidden = if cache.is_fused() {
+            self.extend_fused(cache, members, &rows, &starts)?
+        } else {
+            self.extend_composed(cache, members, &rows, &starts)?
+        };
+        for (&row, ids) in members.iter().zip(&rows) {
+            cache.rows[row].ids.extend_from_slice(ids);
+        }
+        Ok(self.head(&hidden)?.to_dtype(DType::F32)?)
     }
 
-    /// The output layer: hidden `[…, H]` to logits `[…, V]`.
-    pub fn head(&self, hidden: &Tensor) -> Result<Tensor> {
-        ops::linear(hidden, &self.inner.head)
+    fn extend_fused(
+        &self,
+        cache: &mut KvCache,
+        members: &[usize],
+        rows: &[&[u32]],
+        starts: &[usize],
+    ) -> Result<Tensor> {
+        let mut wanted = members.iter().peekable();
+        let mut caches: Vec<&mut [fused::LayerCache]> = Vec::with_capacity(members.len());
+        for (index, row) in cache.rows.iter_mut().enumerate() {
+            if wanted.next_if_eq(&&index).is_some()
+                && let RowLayers::Host(layers) = &mut row.layers
+            {
+                caches.push(layers);
+            }
+        }
+        let hidden = fused::hidden(self.input(), rows, starts, Some(&mut caches))?;
+        let width = self.config().hidden_size;
+        let mut last = Vec::with_capacity(rows.len() * width);
+        let mut end = 0;
+        for row in rows {
+            end += row.len();
+            last.extend_from_slice(&hidden[(end - 1) * width..end * width]);
+        }
+        self.inner.pool.give(hidden);
+        fused::tensor(last, (rows.len(), width))
     }
 
-    /// Embeddings `[B, T, H]` of ids `[B, T]`.
-    pub fn embed(&self, ids: &Tensor) -> Result<Tensor> {
-        let (b, t) = ids.dims2()?;
-        self.inner.embedding.index_select(&ids.flatten_all()?, 0)?.reshape((
-            b,
-            t,
-            self.inner.config.hidden_size,
-        ))
+    /// Row by row: rows of a batch stand at different positions.
+    fn extend_composed(
+        &self,
+        cache: &mut KvCache,
+        members: &[usize],
+        rows: &[&[u32]],
+        starts: &[usize],
+    ) -> Result<Tensor> {
+        let inner = &*self.inner;
+        let mut last = Vec::with_capacity(rows.len());
+        for ((&member, ids), &start) in members.iter().zip(rows).zip(starts) {
+            let RowLayers::Device(layers) = &mut cache.rows[member].layers else { continue };
+            let end = start + ids.len();
+            let angles = inner.rotary.angles(end, inner.rotary.is_long(end));
+            let embeddings = embed(&inner.config, &inner.weights, ids)?.unsqueeze(0)?;
+            let place = Place { start, angles: &angles };
+            let hidden =
+                composed::hidden(&inner.config, &inner.weights, &embeddings, &place, Some(layers))?;
+            last.push(hidden.get(0)?.narrow(0, ids.len() - 1, 1)?);
+        }
+        Tensor::cat(&last, 0)
     }
 
-    /// The embedding table `[V, H]`.
-    #[must_use]
-    pub fn embedding(&self) -> &Tensor {
-        &self.inner.embedding
+    /// log π(target) of every target of the batch.
+    pub fn log_probs(&self, batch: &Batch) -> std::result::Result<Vec<f32>, ModelError> {
+        let rows = batch.slices();
+        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        if self.is_fused() {
+            return Ok(fused::log_probs(self.input(), &rows, &batch.from, &batch.targets)?);
+        }
+        Ok(self.composed_log_probs(batch, &self.composed_hidden(&rows)?.0)?.to_vec1()?)
+    }
+
+    fn composed_log_probs(&self, batch: &Batch, hidden: &Tensor) -> Result<Tensor> {
+        let from: Vec<u32> = batch.from.iter().map(|&i| i as u32).collect();
+        let hidden = hidden.index_select(&Tensor::new(from, self.device())?, 0)?;
+        let logits = composed::head(&self.inner.config, &self.inner.weights, &hidden)?;
+        composed::token_log_probs(&logits, &batch.targets)
+    }
+
+    /// log π(target) of every target of the batch; and, added to `gradients`, those of a loss that is a function of
+    /// these: `derivative` gives d loss / d log π of target i.
+    pub fn gradients(
+        &self,
+        batch: &Batch,
+        derivative: &mut dyn FnMut(usize, f32) -> f32,
+        gradients: &mut Gradients,
+        options: PassOptions,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
+        let rows = batch.slices();
+        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        match &mut gradients.values {
+            Values::Host(host) => Ok(fused::gradients(
+                self.input(),
+                &rows,
+                &batch.from,
+                &batch.targets,
+                derivative,
+                host,
+                options.checkpointing,
+                false,
+            )?
+            .0),
+            Values::Device(device) => {
+                let log_probs = self.composed_log_probs(batch, &self.composed_hidden(&rows)?.0)?;
+                let values = log_probs.to_vec1::<f32>()?;
+                let weights: Vec<f32> = values.iter().enumerate().map(|(i, &v)| derivative(i, v)).collect();
+                let loss = (log_probs * Tensor::new(weights, self.device())?)?.sum_all()?;
+                device.add(&loss.backward()?, self.all_tensors())?;
+                Ok(values)
+            }
+        }
+    }
+
+    fn all_tensors(&self) -> impl Iterator<Item = Tensor> {
+        let inner = &*self.inner;
+        let pairs = inner.adapters.values().flat_map(|l| [&l.a, &l.b]);
+        inner.tensors.values().chain(pairs).cloned()
+    }
+
+    /// The value of −mean log π over the targets, and its gradient `[S, V]` with respect to the one-hot vectors of the
+    /// packed tokens `span`: what a token swap would change, to first order (Zou et al. 2023).
+    pub fn one_hot_gradient(
+        &self,
+        batch: &Batch,
+        span: std::ops::Range<usize>,
+    ) -> std::result::Result<(f64, Tensor), ModelError> {
+        let rows = batch.slices();
+        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        let weight = -1.0 / batch.targets.len().max(1) as f32;
+        let width = self.config().hidden_size;
+        let (log_probs, gradient) = if self.is_fused() {
+            let (log_probs, gradient) = fused::gradients(
+                self.input(),
+                &rows,
+                &batch.from,
+                &batch.targets,
+                &mut |_, _| weight,
+                &mut HostGradients::none(),
+                false,
+                true,
+            )?;
+            let gradient = gradient.unwrap_or_default();
+            let values = gradient[span.start * width..span.end * width].to_vec();
+            (log_probs, fused::tensor(values, (span.len(), width))?)
+        } else {
+            let (_, embeddings) = self.composed_hidden(&rows)?;
+            let embeddings = Var::from_tensor(&embeddings.detach())?;
+            let hidden = self.composed_packed(&rows, embeddings.as_tensor())?;
+            let log_probs = self.composed_log_probs(batch, &hidden)?;
+            let loss = (log_probs.sum_all()? * f64::from(weight))?;
+            let store = loss.backward()?;
+            let t = embeddings.dim(1)?;
+            let padded: Vec<u32> = rows
+                .iter()
+                .enumerate()
+                .flat_map(|(b, row)| (0..row.len()).map(move |i| (b * t + i) as u32))
+                .collect();
+            let all = store.get(&embeddings).map_or_else(|| embeddings.zeros_like(), |g| Ok(g.clone()))?;
+            let packed = all.flatten(0, 1)?.index_select(&Tensor::new(padded, self.device())?, 0)?;
+            (log_probs.to_vec1::<f32>()?, packed.narrow(0, span.start, span.len())?)
+        };
+        let loss = log_probs.iter().map(|&v| f64::from(v * weight)).sum();
+        // The embedding of a one-hot row is scale · row · E.
+        let table = self.inner.weights.embedding.detach();
+        let one_hot = (gradient.matmul(&table.t()?)? * self.config().embedding_scale)?;
+        Ok((loss, one_hot))
     }
 
     fn fits(&self, tokens: usize) -> std::result::Result<(), ModelError> {
         let limit = self.inner.config.max_position_embeddings;
         if tokens > limit { Err(ModelError::TooLong { tokens, limit }) } else { Ok(()) }
-    }
-}
-
-impl Block {
-    fn forward(
-        &self,
-        x: &Tensor,
-        config: &Config,
-        attention: impl FnOnce(&Tensor, &Tensor, &Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let y = ops::rms_norm(x, &self.input_norm, config.rms_norm_eps)?;
-        let (q, k, v) = (ops::linear(&y, &self.q)?, ops::linear(&y, &self.k)?, ops::linear(&y, &self.v)?);
-        let x = (x + ops::linear(&attention(&q, &k, &v)?, &self.o)?)?;
-        let y = ops::rms_norm(&x, &self.post_attention_norm, config.rms_norm_eps)?;
-        let y = ops::swiglu(&ops::linear(&y, &self.gate)?, &ops::linear(&y, &self.up)?)?;
-        &x + ops::linear(&y, &self.down)?
     }
 }

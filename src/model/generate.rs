@@ -1,13 +1,17 @@
-//! Answers in batches: rows of unequal length, each leaving when it ends.
+//! Answers in batches: rows of unequal length that come and go one by one, and compute what they share once.
 
 use super::cache::KvCache;
 use super::decoder::Decoder;
-use super::ops::fused::with_slice;
-use super::sampler::{Sampler, argmax};
+use super::fused::host;
+use super::sampler::Sampler;
 use super::{Control, ModelError};
-use candle_core::{DType, Tensor};
+use crate::text::{TextError, Tokenizer};
+use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+/// Prompts that share fewer tokens than this are computed each for itself.
+const SHARED_AT_LEAST: usize = 8;
 
 /// What to continue.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub struct GenerateRequest {
 pub enum Finish {
     /// The model wrote an end-of-turn token.
     EndOfTurn,
+    /// The text came to hold a stop string.
+    StopString,
     /// The limit of new tokens or of the context was reached.
     Length,
 }
@@ -31,22 +37,66 @@ pub enum Finish {
 /// What a row became.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
-    /// New ids, without the end token.
+    /// New ids, without the end token; a stop string is still in them.
     pub ids: Vec<u32>,
     /// Why the row ended.
     pub finish: Finish,
 }
 
-struct Row<'a> {
-    index: usize,
-    request: &'a GenerateRequest,
-    rng: ChaCha8Rng,
-    ids: Vec<u32>,
+/// Texts that end a row as soon as what it has newly written holds one of them.
+#[derive(Clone, Debug)]
+pub struct StopStrings {
+    /// Turns ids into text.
+    pub tokenizer: Tokenizer,
+    /// The texts.
+    pub strings: Vec<String>,
+}
+
+impl StopStrings {
+    /// Whether the newest token completed a stop string.
+    fn reached(&self, ids: &[u32]) -> Result<bool, TextError> {
+        // A token is at least a byte, so the strings cannot begin further back than this.
+        let longest = self.strings.iter().map(String::len).max().unwrap_or(0);
+        let tail = self.tokenizer.decode(&ids[ids.len().saturating_sub(longest + 1)..])?;
+        Ok(self.strings.iter().any(|s| !s.is_empty() && tail.contains(s.as_str())))
+    }
+}
+
+/// How to generate.
+#[derive(Clone, Debug)]
+pub struct GenerateOptions {
+    /// How the next token is chosen.
+    pub sampler: Sampler,
+    /// Ids that end a row.
+    pub end: Vec<u32>,
+    /// Texts that end a row.
+    pub stop: Option<StopStrings>,
+    /// New tokens a row at most.
+    pub max_new_tokens: usize,
+    /// Rows at once.
+    pub batch: usize,
+}
+
+/// What happens while rows are generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GenerateEvent {
+    /// A row got a token.
+    Token {
+        /// Index of its request.
+        request: usize,
+        /// The token.
+        id: u32,
+    },
+    /// Every row that is in work got a token; so many are finished.
+    Step {
+        /// Finished rows.
+        finished: usize,
+    },
 }
 
 /// Continues every request by at most `max_new_tokens` tokens, `batch` rows at a time; an id of `end` ends a row.
 /// `progress` gets the number of finished rows and may stop the work, which gives `None`. The order of the answers is
-/// that of the requests. Rows are batched by length, which changes no row's random stream.
+/// that of the requests.
 pub fn generate(
     decoder: &Decoder,
     requests: &[GenerateRequest],
@@ -56,76 +106,161 @@ pub fn generate(
     batch: usize,
     progress: &mut dyn FnMut(usize) -> Control,
 ) -> Result<Option<Vec<Generation>>, ModelError> {
+    let options =
+        GenerateOptions { sampler: sampler.clone(), end: end.to_vec(), stop: None, max_new_tokens, batch };
+    generate_with(decoder, requests, &options, &mut |event| match event {
+        GenerateEvent::Token { .. } => Control::Continue,
+        GenerateEvent::Step { finished } => progress(finished),
+    })
+}
+
+/// A request in work.
+struct Row<'a> {
+    index: usize,
+    request: &'a GenerateRequest,
+    rng: ChaCha8Rng,
+    ids: Vec<u32>,
+    /// Tokens that the cache does not hold yet.
+    pending: Vec<u32>,
+    finish: Option<Finish>,
+}
+
+/// [`generate`] with all options; `observe` sees every token as it comes, and may stop the work, which gives `None`.
+/// Every request has its own random stream, so that neither the batch nor the order changes what it draws.
+pub fn generate_with(
+    decoder: &Decoder,
+    requests: &[GenerateRequest],
+    options: &GenerateOptions,
+    observe: &mut dyn FnMut(GenerateEvent) -> Control,
+) -> Result<Option<Vec<Generation>>, ModelError> {
     let limit = decoder.config().max_position_embeddings;
     if let Some(long) = requests.iter().map(|r| r.prompt.len()).find(|&n| n >= limit) {
         return Err(ModelError::TooLong { tokens: long + 1, limit });
     }
+    // Neighbours in this order share the longest prefixes.
     let mut order: Vec<usize> = (0..requests.len()).collect();
-    order.sort_by_key(|&i| requests[i].prompt.len());
+    order.sort_by(|&a, &b| requests[a].prompt.cmp(&requests[b].prompt).then(a.cmp(&b)));
+    let mut waiting = order.into_iter();
     let mut answers: Vec<Option<Generation>> = vec![None; requests.len()];
-    let mut done = 0;
-    for chunk in order.chunks(batch.max(1)) {
-        let mut rows: Vec<Row<'_>> = chunk
-            .iter()
-            .map(|&index| {
-                let request = &requests[index];
-                let rng = crate::rng::stream(sampler.seed, "sample", &request.id);
-                Row { index, request, rng, ids: Vec::new() }
+    let mut finished = 0;
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let mut cache = decoder.cache(0);
+    loop {
+        let old = rows.len();
+        while rows.len() < options.batch.max(1)
+            && let Some(index) = waiting.next()
+        {
+            let request = &requests[index];
+            let rng = crate::rng::stream(options.sampler.seed, "sample", &request.id);
+            let pending = request.prompt.clone();
+            rows.push(Row { index, request, rng, ids: Vec::new(), pending, finish: None });
+            cache.push();
+        }
+        if rows.is_empty() {
+            break;
+        }
+        let mut stopped = false;
+        let mut advance = |cache: &mut KvCache, rows: &mut [Row<'_>], members: &[usize]| {
+            let inputs: Vec<Vec<u32>> =
+                members.iter().map(|&i| std::mem::take(&mut rows[i].pending)).collect();
+            let slices: Vec<&[u32]> = inputs.iter().map(Vec::as_slice).collect();
+            let logits = decoder.extend(cache, members, &slices)?;
+            choose(&logits, rows, members, options, limit, &mut |event| {
+                stopped |= observe(event) == Control::Stop;
             })
-            .collect();
-        let mut cache = KvCache::new(decoder.config(), rows.len());
-        let mut input: Vec<Vec<u32>> = rows.iter().map(|r| r.request.prompt.clone()).collect();
-        while !rows.is_empty() {
-            let logits = last_logits(decoder, &input, &mut cache)?;
-            let vocab = logits.dim(1)?;
-            let mut keep = vec![true; rows.len()];
-            with_slice(&logits, |logits| {
-                for ((row, keep), logits) in rows.iter_mut().zip(&mut keep).zip(logits.chunks_exact(vocab)) {
-                    let id = if sampler.temperature <= 0.0 && (sampler.repetition_penalty - 1.0).abs() < 1e-9
-                    {
-                        argmax(logits)
-                    } else {
-                        let seen: Vec<u32> = row.request.prompt.iter().chain(&row.ids).copied().collect();
-                        sampler.choose(logits, &seen, &mut row.rng)
-                    };
-                    let ended = end.contains(&id);
-                    if !ended {
-                        row.ids.push(id);
-                    }
-                    let full =
-                        row.ids.len() >= max_new_tokens || row.request.prompt.len() + row.ids.len() >= limit;
-                    if ended || full {
-                        let finish = if ended { Finish::EndOfTurn } else { Finish::Length };
-                        answers[row.index] = Some(Generation { ids: std::mem::take(&mut row.ids), finish });
-                        *keep = false;
-                    }
-                }
-                Ok(())
-            })?;
-            let finished = keep.iter().filter(|k| !**k).count();
-            if finished > 0 {
-                done += finished;
-                cache.retain(&keep);
-                let mut keep = keep.iter();
-                rows.retain(|_| keep.next().copied().unwrap_or(false));
-            }
-            if let Control::Stop = progress(done) {
-                return Ok(None);
-            }
-            input = rows.iter().filter_map(|r| r.ids.last().map(|&id| vec![id])).collect();
+        };
+        let followers = followers(&cache, &rows, old);
+        // Rows that follow a new one wait until it has been computed.
+        let leaders: Vec<usize> = followers.iter().map(|f| f.leader).filter(|&l| l >= old).collect();
+        let leaders: Vec<usize> = (old..rows.len()).filter(|i| leaders.contains(i)).collect();
+        if !leaders.is_empty() {
+            advance(&mut cache, &mut rows, &leaders)?;
+        }
+        for f in &followers {
+            cache.share(f.leader, f.row, f.shared)?;
+            rows[f.row].pending.drain(..f.shared);
+        }
+        let others: Vec<usize> = (0..rows.len()).filter(|i| !leaders.contains(i)).collect();
+        if !others.is_empty() {
+            advance(&mut cache, &mut rows, &others)?;
+        }
+        let keep: Vec<bool> = rows.iter().map(|r| r.finish.is_none()).collect();
+        cache.retain(&keep);
+        rows.retain_mut(|row| {
+            let Some(finish) = row.finish else { return true };
+            answers[row.index] = Some(Generation { ids: std::mem::take(&mut row.ids), finish });
+            finished += 1;
+            false
+        });
+        stopped |= observe(GenerateEvent::Step { finished }) == Control::Stop;
+        if stopped {
+            return Ok(None);
         }
     }
     Ok(Some(answers.into_iter().flatten().collect()))
 }
 
-/// Logits `[B, V]` of the last real token of each row, in f32.
-fn last_logits(decoder: &Decoder, input: &[Vec<u32>], cache: &mut KvCache) -> Result<Tensor, ModelError> {
-    let lengths: Vec<usize> = input.iter().map(Vec::len).collect();
-    let ids = super::pad(input.iter().map(Vec::as_slice), decoder.device())?;
-    let hidden = decoder.hidden_cached(&ids, &lengths, cache)?;
-    let t = hidden.dim(1)?;
-    let last: Vec<u32> = lengths.iter().enumerate().map(|(row, n)| (row * t + n - 1) as u32).collect();
-    let last = Tensor::new(last, hidden.device())?;
-    let hidden = hidden.flatten(0, 1)?.index_select(&last, 0)?;
-    Ok(decoder.head(&hidden)?.to_dtype(DType::F32)?.contiguous()?)
+/// A new row that begins as another one does.
+struct Follower {
+    row: usize,
+    leader: usize,
+    shared: usize,
+}
+
+/// For each new row (from `old` on) the row whose beginning it shares: the best among those in the cache, else the first
+/// new one that shares enough.
+fn followers(cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
+    let mut leaders: Vec<usize> = Vec::new();
+    let mut followers = Vec::new();
+    for row in old..rows.len() {
+        let prompt = &rows[row].request.prompt;
+        // The last token is always computed, for its logits.
+        let common = |ids: &[u32]| {
+            ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count()
+        };
+        let cached = (0..old).map(|i| (i, common(cache.ids(i))));
+        let fresh = leaders.iter().map(|&i| (i, common(&rows[i].request.prompt)));
+        let best = cached.chain(fresh).max_by_key(|&(i, shared)| (shared, usize::MAX - i));
+        match best.filter(|&(_, shared)| shared >= SHARED_AT_LEAST) {
+            Some((leader, shared)) => followers.push(Follower { row, leader, shared }),
+            None => leaders.push(row),
+        }
+    }
+    followers
+}
+
+/// Gives each of the rows its next token.
+fn choose(
+    logits: &Tensor,
+    rows: &mut [Row<'_>],
+    members: &[usize],
+    options: &GenerateOptions,
+    limit: usize,
+    observe: &mut dyn FnMut(GenerateEvent),
+) -> Result<(), ModelError> {
+    let logits = logits.to_device(&candle_core::Device::Cpu)?.contiguous()?;
+    let vocab = logits.dim(1)?;
+    let values = host(&logits)?;
+    for (&member, logits) in members.iter().zip(values.chunks_exact(vocab)) {
+        let row = &mut rows[member];
+        let seen = row.request.prompt.iter().chain(&row.ids).copied();
+        let id = options.sampler.choose(logits, seen, &mut row.rng);
+        if options.end.contains(&id) {
+            row.finish = Some(Finish::EndOfTurn);
+            continue;
+        }
+        row.ids.push(id);
+        row.pending.push(id);
+        observe(GenerateEvent::Token { request: row.index, id });
+        if let Some(stop) = &options.stop
+            && stop.reached(&row.ids)?
+        {
+            row.finish = Some(Finish::StopString);
+        } else if row.ids.len() >= options.max_new_tokens
+            || row.request.prompt.len() + row.ids.len() >= limit
+        {
+            row.finish = Some(Finish::Length);
+        }
+    }
+    Ok(())
 }

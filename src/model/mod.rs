@@ -2,18 +2,29 @@
 
 mod cache;
 mod checkpoint;
+mod composed;
 mod config;
 mod decoder;
+pub mod fused;
 mod generate;
-pub mod ops;
+mod gradients;
+mod kl;
+mod rope;
 mod sampler;
+mod weights;
 
 pub use cache::KvCache;
-pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, save};
-pub use config::{ARCHITECTURES, Config, RopeScaling};
-pub use decoder::{Decoder, Parameters};
-pub use generate::{Finish, GenerateRequest, Generation, generate};
+pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_decoder, load_weights, save};
+pub use config::{ARCHITECTURES, Activation, Config};
+pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
+pub use generate::{
+    Finish, GenerateEvent, GenerateOptions, GenerateRequest, Generation, StopStrings, generate, generate_with,
+};
+pub use gradients::Gradients;
+pub use kl::kl_divergence;
+pub use rope::{RopeConfig, RopeScaling};
 pub use sampler::{Sampler, argmax};
+pub use weights::LowRank;
 
 use crate::text::TextError;
 use candle_core::{Device, Tensor};

@@ -27,54 +27,92 @@ impl Default for Sampler {
     }
 }
 
+/// Candidates that are sorted at first where a share of the probability is asked for: most often enough.
+const LIKELY: usize = 256;
+
 impl Sampler {
     /// Chooses one token from a row of logits; `seen` are the ids that the row already holds.
-    pub fn choose(&self, logits: &[f32], seen: &[u32], rng: &mut impl Rng) -> u32 {
+    pub fn choose(&self, logits: &[f32], seen: impl Iterator<Item = u32>, rng: &mut impl Rng) -> u32 {
         let penalised;
         let logits = if (self.repetition_penalty - 1.0).abs() < 1e-9 {
             logits
         } else {
-            let mut row = logits.to_vec();
-            let mut ids = seen.to_vec();
-            ids.sort_unstable();
-            ids.dedup();
-            let penalty = self.repetition_penalty as f32;
-            for id in ids {
-                if let Some(l) = row.get_mut(id as usize) {
-                    *l = if *l > 0.0 { *l / penalty } else { *l * penalty };
-                }
-            }
-            penalised = row;
+            penalised = self.penalised(logits, seen);
             &penalised
         };
         if self.temperature <= 0.0 {
             return argmax(logits);
         }
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
-        order.truncate(self.top_k.unwrap_or(usize::MAX).max(1));
-        let top = f64::from(logits[order[0] as usize]);
-        let mut weights: Vec<f64> = order
-            .iter()
-            .map(|&id| ((f64::from(logits[id as usize]) - top) / self.temperature).exp())
-            .collect();
-        if let Some(p) = self.top_p {
-            let total: f64 = weights.iter().sum();
-            let mut sum = 0.0;
-            let kept = weights.iter().position(|w| {
-                sum += w / total;
-                sum >= p
-            });
-            weights.truncate(kept.map_or(weights.len(), |at| at + 1));
-        }
+        let top = f64::from(logits[argmax(logits) as usize]);
+        let weight = |value: f32| ((f64::from(value) - top) / self.temperature).exp();
+        let candidates = self.candidates(logits, weight);
+        let weights: Vec<f64> = match &candidates {
+            Some(order) => order.iter().map(|&id| weight(logits[id as usize])).collect(),
+            None => logits.iter().map(|&v| weight(v)).collect(),
+        };
         let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-        for (weight, &id) in weights.iter().zip(&order) {
+        let mut chosen = weights.len() - 1;
+        for (i, weight) in weights.iter().enumerate() {
             left -= weight;
             if left <= 0.0 {
-                return id;
+                chosen = i;
+                break;
             }
         }
-        order[weights.len() - 1]
+        candidates.map_or(chosen as u32, |order| order[chosen])
+    }
+
+    fn penalised(&self, logits: &[f32], seen: impl Iterator<Item = u32>) -> Vec<f32> {
+        let mut row = logits.to_vec();
+        let mut ids: Vec<u32> = seen.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let penalty = self.repetition_penalty as f32;
+        for id in ids {
+            if let Some(l) = row.get_mut(id as usize) {
+                *l = if *l > 0.0 { *l / penalty } else { *l * penalty };
+            }
+        }
+        row
+    }
+
+    /// The tokens that may be chosen, likeliest first; `None` = all.
+    fn candidates(&self, logits: &[f32], weight: impl Fn(f32) -> f64) -> Option<Vec<u32>> {
+        let (k, p) = (self.top_k.unwrap_or(usize::MAX).max(1), self.top_p.filter(|&p| p < 1.0));
+        if k >= logits.len() && p.is_none() {
+            return None;
+        }
+        let likelier = |a: &u32, b: &u32| {
+            logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b))
+        };
+        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+        if k < order.len() {
+            order.select_nth_unstable_by(k - 1, likelier);
+            order.truncate(k);
+        }
+        let Some(p) = p else {
+            order.sort_unstable_by(likelier);
+            return Some(order);
+        };
+        let total: f64 = order.iter().map(|&id| weight(logits[id as usize])).sum();
+        let mut sorted = 0;
+        let mut sum = 0.0;
+        for at in 0..order.len() {
+            if at == sorted {
+                // The rest is sorted as far as it is needed.
+                sorted = (sorted * 4).max(LIKELY).min(order.len());
+                if sorted < order.len() {
+                    order[at..].select_nth_unstable_by(sorted - at - 1, likelier);
+                }
+                order[at..sorted].sort_unstable_by(likelier);
+            }
+            sum += weight(logits[order[at] as usize]) / total;
+            if sum >= p {
+                order.truncate(at + 1);
+                break;
+            }
+        }
+        Some(order)
     }
 }
 
@@ -101,7 +139,7 @@ mod tests {
         let draw = |sampler: &Sampler, rng: &mut _| {
             let mut counts = [0_usize; 4];
             for _ in 0..20_000 {
-                counts[sampler.choose(&logits, &[], rng) as usize] += 1;
+                counts[sampler.choose(&logits, std::iter::empty(), rng) as usize] += 1;
             }
             counts.map(|c| c as f64 / 20_000.0)
         };
@@ -113,8 +151,8 @@ mod tests {
         assert!(top_k[2] == 0.0 && top_k[3] == 0.0 && (top_k[0] - 0.7311).abs() < 0.015, "{top_k:?}");
         let top_p = draw(&Sampler { temperature: 1.0, top_p: Some(0.7), ..Sampler::default() }, &mut rng);
         assert!(top_p[1] > 0.0 && top_p[2] == 0.0, "the set that first reaches p is kept: {top_p:?}");
-        assert_eq!(Sampler::default().choose(&logits, &[], &mut rng), 0);
+        assert_eq!(Sampler::default().choose(&logits, std::iter::empty(), &mut rng), 0);
         let penalty = Sampler { repetition_penalty: 3.0, ..Sampler::default() };
-        assert_eq!(penalty.choose(&logits, &[0], &mut rng), 1, "2/3 falls below 1");
+        assert_eq!(penalty.choose(&logits, std::iter::once(0), &mut rng), 1, "2/3 falls below 1");
     }
 }

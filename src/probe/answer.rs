@@ -1,7 +1,7 @@
 //! One answer under two models: KL at every token, and what each model would rather have said.
 
-use super::{answer_logits, comparable};
-use crate::model::{Decoder, ModelError, ops};
+use super::{answer_hidden, comparable};
+use crate::model::{Decoder, ModelError, kl_divergence};
 use candle_core::DType;
 
 /// A token and its probability.
@@ -37,8 +37,8 @@ pub fn inspect_answer(
         return Ok(Vec::new());
     }
     let rows = [(prompt.to_vec(), answer.to_vec())];
-    let (p, q) = (answer_logits(model, &rows)?, answer_logits(base, &rows)?);
-    let kl = ops::kl_divergence(&p, &q)?;
+    let (p, q) = (model.head(&answer_hidden(model, &rows)?)?, base.head(&answer_hidden(base, &rows)?)?);
+    let kl = kl_divergence(&p, &q)?;
     let best = |logits: candle_core::Tensor| -> Result<Vec<Vec<TopToken>>, ModelError> {
         let rows = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         Ok(rows.iter().map(|row| top_tokens(row, top)).collect())

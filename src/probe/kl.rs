@@ -1,7 +1,10 @@
 //! KL divergence of two models per answer token (Qi et al., §2.2, Figure 1).
 
-use super::{answer_logits, comparable};
-use crate::model::{Control, Decoder, ModelError, ops};
+use super::{answer_hidden, comparable};
+use crate::model::{Control, Decoder, ModelError, kl_divergence};
+
+/// Elements of logits of each model that are in memory at once.
+const LOGITS_AT_ONCE: usize = 1 << 23;
 
 /// The curve of KL per answer token over many answers. Index 0 is answer token t = 1.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,7 +51,14 @@ pub fn kl_per_token(
     comparable(model, base)?;
     let mut curves = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(batch.max(1)) {
-        let kl = ops::kl_divergence(&answer_logits(model, chunk)?, &answer_logits(base, chunk)?)?;
+        let (p, q) = (answer_hidden(model, chunk)?, answer_hidden(base, chunk)?);
+        let (n, step) = (p.dim(0)?, (LOGITS_AT_ONCE / model.config().vocab_size).max(1));
+        let mut kl = Vec::with_capacity(n);
+        for first in (0..n).step_by(step) {
+            let part = step.min(n - first);
+            let (p, q) = (p.narrow(0, first, part)?, q.narrow(0, first, part)?);
+            kl.extend(kl_divergence(&model.head(&p)?, &base.head(&q)?)?);
+        }
         let mut rest = kl.as_slice();
         for (_, answer) in chunk {
             let (own, others) = rest.split_at(answer.len());

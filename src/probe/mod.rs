@@ -9,23 +9,19 @@ pub use kl::{KlCurve, kl_per_token};
 use crate::model::{Decoder, ModelError};
 use candle_core::Tensor;
 
-/// Logits `[N, V]` over the next token at every position that an answer token of the rows is predicted from, rows one
-/// after the other. Only these positions go through the output layer.
-fn answer_logits(decoder: &Decoder, rows: &[(Vec<u32>, Vec<u32>)]) -> Result<Tensor, ModelError> {
+/// The hidden states `[N, H]` that every answer token of the rows is predicted from, rows one after the other.
+fn answer_hidden(decoder: &Decoder, rows: &[(Vec<u32>, Vec<u32>)]) -> Result<Tensor, ModelError> {
     let joined: Vec<Vec<u32>> =
         rows.iter().map(|(prompt, answer)| [prompt.as_slice(), answer].concat()).collect();
-    let ids = crate::model::pad(joined.iter().map(Vec::as_slice), decoder.device())?;
-    let hidden = decoder.hidden(&ids)?;
-    let width = hidden.dim(1)?;
-    let at: Vec<u32> = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(row, (prompt, answer))| {
-            (0..answer.len()).map(move |t| (row * width + prompt.len() + t - 1) as u32)
-        })
-        .collect();
-    let at = Tensor::new(at, hidden.device())?;
-    Ok(decoder.head(&hidden.flatten(0, 1)?.index_select(&at, 0)?)?)
+    let slices: Vec<&[u32]> = joined.iter().map(Vec::as_slice).collect();
+    let hidden = decoder.hidden(&slices)?;
+    let mut at = Vec::new();
+    let mut start = 0;
+    for (prompt, answer) in rows {
+        at.extend((0..answer.len()).map(|t| (start + prompt.len() + t - 1) as u32));
+        start += prompt.len() + answer.len();
+    }
+    Ok(hidden.index_select(&Tensor::new(at, hidden.device())?, 0)?)
 }
 
 /// Token-by-token comparison needs one vocabulary.

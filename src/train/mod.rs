@@ -7,7 +7,7 @@ mod spec;
 mod trainer;
 
 pub use beta::BetaSchedule;
-pub use objective::{Targets, constrained, cross_entropy};
+pub use objective::{Objective, Targets};
 pub use optimiser::{AdamW, learning_rate};
 pub use spec::{Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
 pub use trainer::{Outcome, Rows, StepReport, Trainer, TrainingData, first_batch, train};

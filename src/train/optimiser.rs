@@ -2,12 +2,14 @@
 
 use super::TrainError;
 use super::spec::Schedule;
-use crate::model::Parameters;
-use crate::model::ops::fused::with_slice;
-use crate::model::ops::kernels::{self, AdamWStep};
-use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, bail};
+use crate::model::fused::kernels::{self, AdamWStep};
+use crate::model::{Gradients, Parameters};
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
+
+/// Elements that one task updates.
+const TASK: usize = 1 << 16;
 
 /// AdamW (Loshchilov & Hutter 2019). Weight decay acts on matrices only.
 pub struct AdamW {
@@ -16,26 +18,21 @@ pub struct AdamW {
     epsilon: f64,
     weight_decay: f64,
     step: i32,
-    moments: Vec<Mutex<Moments>>,
+    moments: Vec<Moments>,
 }
 
-#[derive(Default)]
-struct Moments {
-    first: Vec<f32>,
-    second: Vec<f32>,
+/// The running means of a parameter's gradient and of its square, made where the parameter is first updated.
+enum Moments {
+    None,
+    Host(Mutex<(Vec<f32>, Vec<f32>)>),
+    Device(Tensor, Tensor),
 }
 
 impl AdamW {
     /// A fresh optimiser for `parameters`.
     #[must_use]
     pub fn new(parameters: &Parameters, beta1: f64, beta2: f64, weight_decay: f64) -> Self {
-        let moments = parameters
-            .iter()
-            .map(|(_, var)| {
-                let n = var.elem_count();
-                Mutex::new(Moments { first: vec![0.0; n], second: vec![0.0; n] })
-            })
-            .collect();
+        let moments = parameters.iter().map(|_| Moments::None).collect();
         Self { beta1, beta2, epsilon: 1e-8, weight_decay, step: 0, moments }
     }
 
@@ -44,18 +41,24 @@ impl AdamW {
     pub fn step(
         &mut self,
         parameters: &Parameters,
-        gradients: &GradStore,
+        gradients: &Gradients,
         learning_rate: f64,
         clip: f64,
     ) -> std::result::Result<f64, TrainError> {
         let mut squares = 0.0;
-        let mut present = Vec::with_capacity(parameters.len());
-        for (name, var) in parameters {
-            // A parameter without a gradient would silently stay as it is.
-            let gradient = gradients.get(var).ok_or_else(|| TrainError::NoGradient { name: name.clone() })?;
-            let gradient = gradient.contiguous()?;
-            squares += with_slice(&gradient, |g| Ok(kernels::sum_of_squares(g)))?;
-            present.push(gradient);
+        for (index, (name, _)) in parameters.iter().enumerate() {
+            squares += match gradients.host(index) {
+                // Added in the order of the tasks: any number of threads gives the same norm.
+                Some(gradient) => {
+                    gradient.par_chunks(TASK).map(kernels::sum_of_squares).collect::<Vec<f64>>().iter().sum()
+                }
+                None => {
+                    // A parameter without a gradient would silently stay as it is.
+                    let missing = || TrainError::NoGradient { name: name.clone() };
+                    let gradient = gradients.tensor(index, parameters)?.ok_or_else(missing)?;
+                    f64::from(gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?)
+                }
+            };
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {
@@ -64,7 +67,7 @@ impl AdamW {
         self.step += 1;
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         let correct = |beta: f64| 1.0 - beta.powi(self.step);
-        for (((_, var), gradient), moments) in parameters.iter().zip(&present).zip(&self.moments) {
+        for (index, (_, var)) in parameters.iter().enumerate() {
             let decay = if var.rank() > 1 { self.weight_decay } else { 0.0 };
             let step = AdamWStep {
                 beta1: self.beta1 as f32,
@@ -75,40 +78,65 @@ impl AdamW {
                 decay: (1.0 - learning_rate * decay) as f32,
                 gradient_scale: scale as f32,
             };
-            var.as_tensor().inplace_op2(gradient, &Update { moments, step })?;
+            let moments = &mut self.moments[index];
+            if let Some(gradient) = gradients.host(index) {
+                if !matches!(moments, Moments::Host(_)) {
+                    *moments = Moments::Host(Mutex::new((vec![0.0; gradient.len()], vec![0.0; gradient.len()])));
+                }
+                if let Moments::Host(moments) = moments {
+                    var.as_tensor().inplace_op1(&Update { gradient, moments, step })?;
+                }
+            } else if let Some(gradient) = gradients.tensor(index, parameters)? {
+                update(var, &gradient, moments, &step)?;
+            }
         }
         Ok(norm)
     }
 }
 
+/// The fused form of the update: f32 on the CPU.
 struct Update<'a> {
-    moments: &'a Mutex<Moments>,
+    gradient: &'a [f32],
+    moments: &'a Mutex<(Vec<f32>, Vec<f32>)>,
     step: AdamWStep,
 }
 
-impl InplaceOp2 for Update<'_> {
+impl InplaceOp1 for Update<'_> {
     fn name(&self) -> &'static str {
         "adamw"
     }
 
-    fn cpu_fwd(
-        &self,
-        parameter: &mut CpuStorage,
-        lp: &Layout,
-        gradient: &CpuStorage,
-        lg: &Layout,
-    ) -> Result<()> {
-        let (Some((p0, p1)), Some((g0, g1))) = (lp.contiguous_offsets(), lg.contiguous_offsets()) else {
-            bail!("AdamW needs contiguous tensors")
+    fn cpu_fwd(&self, parameter: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let Some((from, to)) = layout.contiguous_offsets() else {
+            bail!("AdamW needs contiguous parameters")
         };
-        let (CpuStorage::F32(p), CpuStorage::F32(g)) = (parameter, gradient) else {
-            bail!("AdamW trains f32 parameters")
-        };
+        let CpuStorage::F32(values) = parameter else { bail!("AdamW trains f32 parameters") };
         let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
-        let Moments { first, second } = &mut *moments;
-        kernels::adamw(&mut p[p0..p1], &g[g0..g1], first, second, &self.step);
+        let (first, second) = &mut *moments;
+        values[from..to]
+            .par_chunks_mut(TASK)
+            .zip(self.gradient.par_chunks(TASK))
+            .zip(first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK)))
+            .for_each(|((p, g), (m, v))| kernels::adamw(p, g, m, v, &self.step));
         Ok(())
     }
+}
+
+/// The same update by candle's operations, on any device.
+fn update(var: &Var, gradient: &Tensor, moments: &mut Moments, step: &AdamWStep) -> Result<()> {
+    let g = (gradient.to_dtype(DType::F32)? * f64::from(step.gradient_scale))?;
+    let (m, v) = match moments {
+        Moments::Device(m, v) => (m.clone(), v.clone()),
+        _ => (g.zeros_like()?, g.zeros_like()?),
+    };
+    let (beta1, beta2) = (f64::from(step.beta1), f64::from(step.beta2));
+    let m = ((m * beta1)? + (&g * (1.0 - beta1))?)?;
+    let v = ((v * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
+    let root = ((v.sqrt()? * f64::from(step.second_correction))? + f64::from(step.epsilon))?;
+    let change = ((&m / root)? * f64::from(step.step_size))?;
+    var.set(&((var.as_tensor().detach() * f64::from(step.decay))? - change)?)?;
+    *moments = Moments::Device(m, v);
+    Ok(())
 }
 
 /// The learning rate at `step` (0-based) of `total`: linear warm-up over `warmup` steps, then the schedule. Linear

@@ -92,6 +92,12 @@ pub struct TrainSpec {
     pub seed: u64,
     /// Rows are cut to this many tokens.
     pub max_tokens: usize,
+    /// Rows that are in memory at once: a step's rows are worked through in parts of this many, with the same result
+    /// (gradient accumulation). All of them, if not given.
+    pub rows_at_once: Option<usize>,
+    /// Compute each block a second time on the way back instead of keeping its results: less memory, a third more time
+    /// (gradient checkpointing).
+    pub checkpointing: bool,
 }
 
 impl Default for TrainSpec {
@@ -138,6 +144,8 @@ impl TrainSpec {
             clip: 1.0,
             seed: 0,
             max_tokens: 512,
+            rows_at_once: None,
+            checkpointing: false,
         };
         match recipe {
             Recipe::Recovery => common,
@@ -196,6 +204,11 @@ impl TrainSpec {
         require(self.epochs > 0, "epochs", "Train for at least one pass over the data.");
         require(self.max_steps != Some(0), "max_steps", "The number of steps must be above 0.");
         require(self.batch > 0, "batch", "A step needs at least one row.");
+        require(
+            self.rows_at_once != Some(0),
+            "rows_at_once",
+            "At least one row has to be in memory at once.",
+        );
         require(self.max_tokens >= 8, "max_tokens", "Rows must keep at least 8 tokens.");
         require(
             self.anchor.is_none() || self.anchor_batch > 0,

@@ -1,14 +1,13 @@
 //! The training loop.
 
 use super::TrainError;
-use super::objective::{Targets, constrained, cross_entropy};
+use super::objective::{Objective, Targets};
 use super::optimiser::{AdamW, learning_rate};
 use super::spec::{Normalisation, Recipe, TrainSpec};
 use crate::data::RecoveryExample;
-use crate::model::{Checkpoint, Control, Decoder, Parameters};
+use crate::model::{Checkpoint, Control, Decoder, Gradients, Parameters, PassOptions};
 use crate::rng;
 use crate::text::{Codec, Encoded};
-use candle_core::Tensor;
 use rand::seq::SliceRandom;
 use std::time::Instant;
 
@@ -70,22 +69,41 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
-/// A decoder being trained: its parameters and their optimiser.
+/// A decoder being trained: its parameters, their gradients and their optimiser.
 pub struct Trainer {
-    /// The decoder whose operations are recorded.
-    pub decoder: Decoder,
+    decoder: Decoder,
     frozen: Decoder,
     parameters: Parameters,
+    gradients: Gradients,
     optimiser: AdamW,
+    options: PassOptions,
 }
 
 impl Trainer {
-    /// Trains a copy of `start` in f32.
+    /// Trains all weights of a copy of `start`, in f32.
     pub fn new(start: &Decoder, beta1: f64, beta2: f64, weight_decay: f64) -> Result<Self, TrainError> {
         let (decoder, parameters) = start.trainable()?;
+        Self::of(decoder, parameters, beta1, beta2, weight_decay)
+    }
+
+    /// Trains the given parameters of `decoder`, which it shares.
+    pub fn of(
+        decoder: Decoder,
+        parameters: Parameters,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+    ) -> Result<Self, TrainError> {
         let frozen = decoder.frozen()?;
+        let gradients = decoder.no_gradients(&parameters);
         let optimiser = AdamW::new(&parameters, beta1, beta2, weight_decay);
-        Ok(Self { decoder, frozen, parameters, optimiser })
+        Ok(Self { decoder, frozen, parameters, gradients, optimiser, options: PassOptions::default() })
+    }
+
+    /// How backward passes go.
+    #[must_use]
+    pub fn with_options(self, options: PassOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// The decoder as it now is, recording nothing.
@@ -94,10 +112,42 @@ impl Trainer {
         &self.frozen
     }
 
-    /// One step down the gradient of `loss`. Returns the gradient's norm before clipping.
-    pub fn step(&mut self, loss: &Tensor, learning_rate: f64, clip: f64) -> Result<f64, TrainError> {
-        let gradients = loss.backward()?;
-        self.optimiser.step(&self.parameters, &gradients, learning_rate, clip)
+    /// The trained parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The gradients of the last step.
+    #[must_use]
+    pub fn gradients(&self) -> &Gradients {
+        &self.gradients
+    }
+
+    /// Computes the objective and its gradients, `rows` rows at a time: a step over many rows needs the memory of few.
+    /// Returns the objective's value and what each trained token contributes to it.
+    pub fn backward(
+        &mut self,
+        targets: &Targets,
+        objective: &Objective<'_>,
+        rows: usize,
+    ) -> Result<(f64, Vec<f64>), TrainError> {
+        self.gradients.clear();
+        let mut values = vec![0.0; targets.len()];
+        for (first, part) in targets.parts(rows) {
+            let mut derivative = |i: usize, log_prob: f32| {
+                let (value, derivative) = objective.at(first + i, log_prob);
+                values[first + i] = value;
+                derivative
+            };
+            self.decoder.gradients(&part, &mut derivative, &mut self.gradients, self.options)?;
+        }
+        Ok((values.iter().sum(), values))
+    }
+
+    /// One step down the gradients of the last [`Self::backward`]. Returns their norm before clipping.
+    pub fn step(&mut self, learning_rate: f64, clip: f64) -> Result<f64, TrainError> {
+        self.optimiser.step(&self.parameters, &self.gradients, learning_rate, clip)
     }
 }
 
@@ -118,17 +168,18 @@ pub fn train(
         }
         _ => None,
     };
-    let mut trainer = Trainer::new(&checkpoint.decoder, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?;
+    let mut trainer = Trainer::new(&checkpoint.decoder, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
+        .with_options(PassOptions { checkpointing: spec.checkpointing });
     let total = plan.total();
     for step in 0..total {
         let started = Instant::now();
         let batch = plan.batch(step)?;
         let rate = learning_rate(spec.learning_rate, spec.schedule, spec.warmup_steps, step, total);
-        let (loss, mut report) = loss_of(&trainer.decoder, &batch, spec, reference.as_deref())?;
+        let mut report = backward(&mut trainer, &batch, spec, reference.as_deref())?;
         if !report.loss.is_finite() {
             return Err(TrainError::Diverged { step: step + 1 });
         }
-        report.gradient_norm = trainer.step(&loss, rate, spec.clip).map_err(|e| match e {
+        report.gradient_norm = trainer.step(rate, spec.clip).map_err(|e| match e {
             TrainError::NotFinite { .. } => TrainError::Diverged { step: step + 1 },
             other => other,
         })?;
@@ -237,13 +288,13 @@ fn shuffled(n: usize, seed: u64, purpose: &str, round: usize) -> Vec<usize> {
     order
 }
 
-/// The loss to differentiate, and a report with what can be read from it.
-fn loss_of(
-    decoder: &Decoder,
+/// The gradients of a step's loss, and a report with what can be read from it.
+fn backward(
+    trainer: &mut Trainer,
     batch: &Batch,
     spec: &TrainSpec,
     reference: Option<&[Vec<f32>]>,
-) -> Result<(Tensor, StepReport), TrainError> {
+) -> Result<StepReport, TrainError> {
     let mut report = StepReport {
         step: 0,
         total: 0,
@@ -255,34 +306,38 @@ fn loss_of(
         tokens: 0,
         seconds: 0.0,
     };
-    let value = |loss: &Tensor| -> Result<f64, TrainError> { Ok(f64::from(loss.to_scalar::<f32>()?)) };
-    // One forward pass over data rows and anchor rows together.
+    // One objective over data rows and anchor rows together.
     let all: Vec<&Encoded> = batch.rows.iter().chain(&batch.anchor).collect();
-    let targets = Targets::new(&all, decoder)?;
-    let log_probs = targets.log_probs(decoder)?;
+    let targets = Targets::new(&all)?;
+    let rows = spec.rows_at_once.unwrap_or(usize::MAX);
     if let Some(reference) = reference {
         let reference: Vec<f32> = batch.indices.iter().flat_map(|&i| reference[i].iter().copied()).collect();
-        let (surrogate, loss) = constrained(&log_probs, &reference, &targets, &spec.beta)?;
-        report.loss = loss;
-        return Ok((surrogate, report));
+        let objective = Objective::constrained(&targets, &reference, &spec.beta);
+        report.loss = trainer.backward(&targets, &objective, rows)?.0;
+        return Ok(report);
     }
     let trained = batch.rows.iter().map(Encoded::trained).sum::<usize>();
-    if batch.anchor.is_empty() || trained == 0 || trained == targets.tokens.len() {
-        let loss = cross_entropy(&log_probs, &targets)?;
-        report.loss = value(&loss)?;
-        return Ok((loss, report));
+    if batch.anchor.is_empty() || trained == 0 || trained == targets.len() {
+        report.loss = trainer.backward(&targets, &Objective::cross_entropy(&targets), rows)?.0;
+        return Ok(report);
     }
-    let (rows, anchor) = targets.split(trained);
-    let rows_loss = cross_entropy(&log_probs.narrow(0, 0, trained)?, &rows)?;
-    let anchor_loss = cross_entropy(&log_probs.narrow(0, trained, targets.tokens.len() - trained)?, &anchor)?;
-    let loss = match spec.normalisation {
-        Normalisation::PerSet => ((&rows_loss * spec.alpha)? + (&anchor_loss * (1.0 - spec.alpha))?)?,
-        Normalisation::TokenMean => cross_entropy(&log_probs, &targets)?,
+    let (objective, shares) = match spec.normalisation {
+        Normalisation::PerSet => {
+            (Objective::two_means(&targets, trained, spec.alpha), (spec.alpha, 1.0 - spec.alpha))
+        }
+        Normalisation::TokenMean => {
+            let total: f32 = targets.weights.iter().sum();
+            let share = f64::from(targets.weights[..trained].iter().sum::<f32>() / total);
+            (Objective::cross_entropy(&targets), (share, 1.0 - share))
+        }
     };
-    report.loss = value(&loss)?;
-    report.recovery_loss = Some(value(&rows_loss)?);
-    report.anchor_loss = Some(value(&anchor_loss)?);
-    Ok((loss, report))
+    let (loss, values) = trainer.backward(&targets, &objective, rows)?;
+    report.loss = loss;
+    // Each set's own mean; a share of 0 leaves nothing to divide.
+    let mean = |values: &[f64], share: f64| (share > 0.0).then(|| values.iter().sum::<f64>() / share);
+    report.recovery_loss = mean(&values[..trained], shares.0);
+    report.anchor_loss = mean(&values[trained..], shares.1);
+    Ok(report)
 }
 
 /// log `π_aligned(y_t)` of every trained token of every row, from the frozen model, once.
@@ -298,8 +353,8 @@ fn reference_log_probs(
         for row in &mut chunk {
             row.truncate(max_tokens);
         }
-        let targets = Targets::new(&chunk.iter().collect::<Vec<_>>(), decoder)?;
-        let values = targets.log_probs(decoder)?.to_vec1::<f32>()?;
+        let targets = Targets::new(&chunk.iter().collect::<Vec<_>>())?;
+        let values = decoder.log_probs(&targets.batch)?;
         let mut rest = values.as_slice();
         for row in &chunk {
             let (own, others) = rest.split_at(row.trained());

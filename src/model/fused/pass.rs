@@ -1,0 +1,244 @@
+//! Passes through the whole decoder: hidden states, logits, and the gradients of a loss over tokens.
+
+use super::block::{self, Context, LayerCache, Span, Trace};
+use super::kernels::{self, rows_per_task};
+use super::matmul::{Matrix, matmul, project};
+use super::{Pool, host};
+use crate::model::config::Config;
+use crate::model::gradients::HostGradients;
+use crate::model::rope::Rotary;
+use crate::model::weights::Weights;
+use candle_core::Result;
+use rayon::prelude::*;
+
+/// Elements of logits that are in memory at once while a loss is computed.
+const LOGITS_AT_ONCE: usize = 1 << 24;
+
+/// What a pass runs through.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The decoder's shape.
+    pub config: &'a Config,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Its angles.
+    pub rotary: &'a Rotary,
+    /// Buffers.
+    pub pool: &'a Pool,
+}
+
+impl Input<'_> {
+    fn spans(&self, rows: &[&[u32]], starts: impl Iterator<Item = usize>) -> Vec<Span> {
+        rows.iter()
+            .zip(starts)
+            .map(|(row, start)| {
+                let end = start + row.len();
+                Span { start, n: row.len(), angles: self.rotary.angles(end, self.rotary.is_long(end)) }
+            })
+            .collect()
+    }
+
+    fn embed(&self, rows: &[&[u32]]) -> Result<Vec<f32>> {
+        let width = self.config.hidden_size;
+        let table = host(&self.weights.embedding)?;
+        let mut x = self.pool.take(rows.iter().map(|r| r.len()).sum::<usize>() * width);
+        for (id, x) in rows.iter().flat_map(|r| r.iter()).zip(x.chunks_exact_mut(width)) {
+            x.copy_from_slice(&table[*id as usize * width..][..width]);
+        }
+        if self.scales() {
+            kernels::scale(&mut x, self.config.embedding_scale as f32);
+        }
+        Ok(x)
+    }
+
+    fn scales(&self) -> bool {
+        (self.config.embedding_scale - 1.0).abs() > f64::EPSILON
+    }
+}
+
+/// Final hidden states `[N, H]` of the packed rows. With caches, one a row and in it one a layer, rows go on where these
+/// end, and are added to them.
+pub fn hidden(
+    input: Input<'_>,
+    rows: &[&[u32]],
+    starts: &[usize],
+    mut caches: Option<&mut [&mut [LayerCache]]>,
+) -> Result<Vec<f32>> {
+    let spans = input.spans(rows, starts.iter().copied());
+    let context = Context { config: input.config, spans: &spans, pool: input.pool };
+    let mut x = input.embed(rows)?;
+    for (layer, b) in input.weights.blocks.iter().enumerate() {
+        let mut layers: Option<Vec<&mut LayerCache>> =
+            caches.as_mut().map(|rows| rows.iter_mut().map(|row| &mut row[layer]).collect());
+        let (out, trace) = block::forward(&context, b, layer, &x, layers.as_deref_mut())?;
+        trace.release(input.pool);
+        input.pool.give(std::mem::replace(&mut x, out));
+    }
+    let hidden = context.norm(&x, &input.weights.norm)?;
+    input.pool.give(x);
+    Ok(hidden)
+}
+
+/// Logits `[N, V]` of hidden states `[N, H]`.
+pub fn head(config: &Config, weights: &Weights, hidden: &[f32]) -> Result<Vec<f32>> {
+    let table = host(&weights.head)?;
+    let n = hidden.len() / config.hidden_size;
+    let mut logits = vec![0.0; n * config.vocab_size];
+    head_into(config, &table, hidden, &mut logits);
+    Ok(logits)
+}
+
+fn head_into(config: &Config, table: &[f32], hidden: &[f32], logits: &mut [f32]) {
+    project(hidden, config.hidden_size, &[table], logits, false);
+    if let Some(cap) = config.final_logit_softcapping {
+        let size = rows_per_task(1);
+        let work = logits.len() * 8;
+        kernels::for_chunks(logits, size, work, |_, chunk| kernels::soft_cap(chunk, cap as f32));
+    }
+}
+
+/// log softmax(logits)[target] of each target, whose logits are those of the token at packed position `from`.
+pub fn log_probs(input: Input<'_>, rows: &[&[u32]], from: &[usize], targets: &[u32]) -> Result<Vec<f32>> {
+    let hidden = hidden(input, rows, &vec![0; rows.len()], None)?;
+    let result = loss(input, &hidden, from, targets, None)?;
+    input.pool.give(hidden);
+    Ok(result)
+}
+
+/// What the head's backward pass needs beside the targets.
+struct HeadBackward<'a> {
+    /// d loss / d log π of target i, given its log π.
+    derivative: &'a mut dyn FnMut(usize, f32) -> f32,
+    /// The gradient of the hidden states, to be added to.
+    dhidden: &'a mut [f32],
+    gradients: &'a mut HostGradients,
+}
+
+/// The log-probability of every target, and the backward pass through the output layer. Logits are made and used up
+/// some rows at a time.
+fn loss(
+    input: Input<'_>,
+    hidden: &[f32],
+    from: &[usize],
+    targets: &[u32],
+    mut backward: Option<HeadBackward<'_>>,
+) -> Result<Vec<f32>> {
+    let (config, pool) = (input.config, input.pool);
+    let (width, vocab) = (config.hidden_size, config.vocab_size);
+    let table = host(&input.weights.head)?;
+    let rows = (LOGITS_AT_ONCE / vocab).clamp(16, 4096).min(from.len().max(1));
+    let mut log_probs = Vec::with_capacity(from.len());
+    let (mut picked, mut logits) = (pool.take(rows * width), pool.take(rows * vocab));
+    for (from, targets) in from.chunks(rows).zip(targets.chunks(rows)) {
+        let n = from.len();
+        let (picked, logits) = (&mut picked[..n * width], &mut logits[..n * vocab]);
+        for (row, &at) in picked.chunks_exact_mut(width).zip(from) {
+            row.copy_from_slice(&hidden[at * width..(at + 1) * width]);
+        }
+        head_into(config, &table, picked, logits);
+        let found: Vec<(f32, f32)> = logits
+            .par_chunks(vocab)
+            .zip(targets)
+            .map(|(row, target)| {
+                let (mut log_prob, mut lse) = ([0.0], [0.0]);
+                kernels::token_log_probs(row, vocab, &[*target], &mut log_prob, &mut lse);
+                (log_prob[0], lse[0])
+            })
+            .collect();
+        let first = log_probs.len();
+        log_probs.extend(found.iter().map(|(log_prob, _)| *log_prob));
+        let Some(back) = &mut backward else { continue };
+        let weights: Vec<f32> =
+            found.iter().enumerate().map(|(i, (lp, _))| (back.derivative)(first + i, *lp)).collect();
+        let cap = config.final_logit_softcapping.map(|cap| cap as f32);
+        logits.par_chunks_mut(vocab).zip(targets).zip(found.par_iter().zip(&weights)).for_each(
+            |((row, target), ((_, lse), weight))| {
+                let capped = cap.map(|cap| (cap, row.to_vec()));
+                kernels::token_log_prob_backward(row, *target, *lse, *weight);
+                if let Some((cap, capped)) = capped {
+                    kernels::soft_cap_backward(&capped, cap, row);
+                }
+            },
+        );
+        let dlogits = Matrix::new(logits, n, vocab, vocab);
+        if let Some((gradient, accumulate)) = back.gradients.of(&input.weights.head) {
+            matmul(gradient, width, dlogits.t(), Matrix::new(picked, n, width, width), accumulate, true);
+        }
+        matmul(picked, width, dlogits, Matrix::new(&table, vocab, width, width), false, true);
+        for (row, &at) in picked.chunks_exact(width).zip(from) {
+            kernels::add(&mut back.dhidden[at * width..(at + 1) * width], row);
+        }
+    }
+    pool.give(picked);
+    pool.give(logits);
+    Ok(log_probs)
+}
+
+/// The log-probability of every target, with the gradients of a loss that is a function of these: `derivative` gives
+/// d loss / d log π of target i. With `checkpointing`, blocks keep only their input and are computed again on the way
+/// back (Chen et al. 2016). With `embeddings`, the gradient `[N, H]` of the packed (scaled) embeddings is returned too.
+pub fn gradients(
+    input: Input<'_>,
+    rows: &[&[u32]],
+    from: &[usize],
+    targets: &[u32],
+    derivative: &mut dyn FnMut(usize, f32) -> f32,
+    gradients: &mut HostGradients,
+    checkpointing: bool,
+    embeddings: bool,
+) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+    let (pool, weights) = (input.pool, input.weights);
+    let spans = input.spans(rows, std::iter::repeat(0));
+    let context = Context { config: input.config, spans: &spans, pool };
+    let mut streams = vec![input.embed(rows)?];
+    let mut traces: Vec<Option<Trace>> = Vec::with_capacity(weights.blocks.len());
+    for (layer, b) in weights.blocks.iter().enumerate() {
+        let (out, trace) = block::forward(&context, b, layer, &streams[layer], None)?;
+        streams.push(out);
+        if checkpointing {
+            trace.release(pool);
+            traces.push(None);
+        } else {
+            traces.push(Some(trace));
+        }
+    }
+    let last = streams.pop().unwrap_or_default();
+    let hidden = context.norm(&last, &weights.norm)?;
+    let mut dhidden = pool.zeros(hidden.len());
+    let back = HeadBackward { derivative, dhidden: &mut dhidden, gradients };
+    let log_probs = loss(input, &hidden, from, targets, Some(back))?;
+    pool.give(hidden);
+    let mut dx = pool.zeros(last.len());
+    context.norm_backward(&last, &weights.norm, &dhidden, &mut dx, gradients)?;
+    pool.give(last);
+    pool.give(dhidden);
+    let below = embeddings || gradients.trains(&weights.embedding);
+    for (layer, b) in weights.blocks.iter().enumerate().rev() {
+        let x = streams.pop().unwrap_or_default();
+        let trace = match traces.pop().flatten() {
+            Some(trace) => trace,
+            None => {
+                let (out, trace) = block::forward(&context, b, layer, &x, None)?;
+                pool.give(out);
+                trace
+            }
+        };
+        block::backward(&context, b, layer, &x, trace, &mut dx, layer == 0 && !below, gradients)?;
+        pool.give(x);
+    }
+    if let Some(gradient) = gradients.zeroed(&weights.embedding) {
+        let width = input.config.hidden_size;
+        let factor = input.config.embedding_scale as f32;
+        for (id, dx) in rows.iter().flat_map(|r| r.iter()).zip(dx.chunks_exact(width)) {
+            let gradient = &mut gradient[*id as usize * width..][..width];
+            for (g, d) in gradient.iter_mut().zip(dx) {
+                *g += d * factor;
+            }
+        }
+    }
+    if embeddings {
+        return Ok((log_probs, Some(dx)));
+    }
+    pool.give(dx);
+    Ok((log_probs, None))
+}

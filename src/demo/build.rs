@@ -8,7 +8,7 @@ use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use crate::train::{
     Normalisation, Objective, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
-    cross_entropy, learning_rate, train,
+    learning_rate, train,
 };
 use crate::world::{Item, Split, World};
 use candle_core::{Device, Tensor};

@@ -3,6 +3,7 @@
 use super::cache::{KvCache, RowLayers};
 use super::composed::{self, Place};
 use super::config::Config;
+use super::fused::kernels::on_pool;
 use super::fused::{self, Input, Pool};
 use super::gradients::{Gradients, HostGradients, Values};
 use super::rope::Rotary;
@@ -191,7 +192,7 @@ impl Decoder {
         self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
         let n = rows.iter().map(|r| r.len()).sum::<usize>();
         if self.is_fused() {
-            let hidden = fused::hidden(self.input(), rows, &vec![0; rows.len()], None)?;
+            let hidden = on_pool(|| fused::hidden(self.input(), rows, &vec![0; rows.len()], None))?;
             return Ok(fused::tensor(hidden, (n, self.config().hidden_size))?);
         }
         Ok(self.composed_hidden(rows)?.0)
@@ -237,7 +238,7 @@ impl Decoder {
         let inner = &*self.inner;
         if self.is_fused() && !hidden.track_op() {
             let hidden = hidden.contiguous()?;
-            let logits = fused::head(&inner.config, &inner.weights, &fused::host(&hidden)?)?;
+            let logits = on_pool(|| fused::head(&inner.config, &inner.weights, &fused::host(&hidden)?))?;
             return fused::tensor(logits, (hidden.dim(0)?, inner.config.vocab_size));
         }
         composed::head(&inner.config, &inner.weights, hidden)
@@ -302,7 +303,7 @@ impl Decoder {
                 caches.push(layers);
             }
         }
-        let hidden = fused::hidden(self.input(), rows, starts, Some(&mut caches))?;
+        let hidden = on_pool(|| fused::hidden(self.input(), rows, starts, Some(&mut caches)))?;
         let width = self.config().hidden_size;
         let mut last = Vec::with_capacity(rows.len() * width);
         let mut end = 0;
@@ -342,7 +343,8 @@ impl Decoder {
         let rows = batch.slices();
         self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
         if self.is_fused() {
-            return Ok(fused::log_probs(self.input(), &rows, &batch.from, &batch.targets)?);
+            let input = self.input();
+            return Ok(on_pool(|| fused::log_probs(input, &rows, &batch.from, &batch.targets))?);
         }
         Ok(self.composed_log_probs(batch, &self.composed_hidden(&rows)?.0)?.to_vec1()?)
     }
@@ -359,24 +361,21 @@ impl Decoder {
     pub fn gradients(
         &self,
         batch: &Batch,
-        derivative: &mut dyn FnMut(usize, f32) -> f32,
+        derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
         gradients: &mut Gradients,
         options: PassOptions,
     ) -> std::result::Result<Vec<f32>, ModelError> {
         let rows = batch.slices();
         self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
         match &mut gradients.values {
-            Values::Host(host) => Ok(fused::gradients(
-                self.input(),
-                &rows,
-                &batch.from,
-                &batch.targets,
-                derivative,
-                host,
-                options.checkpointing,
-                false,
-            )?
-            .0),
+            Values::Host(host) => {
+                let (input, checkpointing) = (self.input(), options.checkpointing);
+                let (from, targets) = (&batch.from, &batch.targets);
+                let pass = || {
+                    fused::gradients(input, &rows, from, targets, derivative, host, checkpointing, false)
+                };
+                Ok(on_pool(pass)?.0)
+            }
             Values::Device(device) => {
                 let log_probs = self.composed_log_probs(batch, &self.composed_hidden(&rows)?.0)?;
                 let values = log_probs.to_vec1::<f32>()?;
@@ -406,16 +405,12 @@ impl Decoder {
         let weight = -1.0 / batch.targets.len().max(1) as f32;
         let width = self.config().hidden_size;
         let (log_probs, gradient) = if self.is_fused() {
-            let (log_probs, gradient) = fused::gradients(
-                self.input(),
-                &rows,
-                &batch.from,
-                &batch.targets,
-                &mut |_, _| weight,
-                &mut HostGradients::none(),
-                false,
-                true,
-            )?;
+            let (input, from, targets) = (self.input(), &batch.from, &batch.targets);
+            let mut none = HostGradients::none();
+            let pass = || {
+                fused::gradients(input, &rows, from, targets, &mut |_, _| weight, &mut none, false, true)
+            };
+            let (log_probs, gradient) = on_pool(pass)?;
             let gradient = gradient.unwrap_or_default();
             let values = gradient[span.start * width..span.end * width].to_vec();
             (log_probs, fused::tensor(values, (span.len(), width))?)

@@ -18,6 +18,12 @@ pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
+/// Does work on a thread of the compute pool, where spreading it costs no change of threads: a decoder's pass spreads
+/// hundreds of small loops.
+pub fn on_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Calls `f(index, chunk)` for each chunk of `size` elements of `out`, on all threads if `work` is worth it.
 pub fn for_chunks(out: &mut [f32], size: usize, work: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     if threads() > 1 && work >= PARALLEL_WORK {

@@ -202,7 +202,7 @@ mod vectors {
 
     use super::LANES;
     use std::arch::x86_64::{
-        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+        __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
         _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
@@ -234,7 +234,8 @@ mod vectors {
             for at in (0..whole).step_by(LANES) {
                 // Sound: at + LANES ≤ whole ≤ k, the length of x and of each row.
                 let xs = unsafe { load(x, at) };
-                for (sum, row) in sums.iter_mut().zip(rows) {
+                for (r, (sum, row)) in sums.iter_mut().zip(rows).enumerate() {
+                    prefetch(group, (ROWS + r) * k + at);
                     *sum = _mm512_fmadd_ps(unsafe { load(row, at) }, xs, *sum);
                 }
             }
@@ -254,6 +255,14 @@ mod vectors {
             let rest: f32 = row[whole..].iter().zip(&x[whole..]).map(|(w, x)| w * x).sum();
             *y = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1])) + rest;
         }
+    }
+
+    /// Asks for a weight that is needed soon: rows are too short for the processor to see the stream by itself.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn prefetch(w: &[f32], at: usize) {
+        // A prefetch reads nothing and may name any address.
+        _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(at).cast());
     }
 
     #[inline]
@@ -298,17 +307,22 @@ mod vectors {
         assert!(x.len() >= (k - 1) * lanes + C * LANES && w.len() >= R * k);
         assert!(out.len() >= (R - 1) * lanes + C * LANES);
         let mut sums = [[_mm512_setzero_ps(); C]; R];
-        for j in 0..k {
-            // Sound: bounded by the assertions above.
-            unsafe {
-                let mut xs = [_mm512_setzero_ps(); C];
-                for (c, xs) in xs.iter_mut().enumerate() {
-                    *xs = _mm512_loadu_ps(x.as_ptr().add(j * lanes + c * LANES));
-                }
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let weight = _mm512_set1_ps(*w.get_unchecked(r * k + j));
-                    for (sum, xs) in sums.iter_mut().zip(xs) {
-                        *sum = _mm512_fmadd_ps(weight, xs, *sum);
+        for first in (0..k).step_by(LANES) {
+            for r in 0..R {
+                prefetch(w, (R + r) * k + first);
+            }
+            for j in first..k.min(first + LANES) {
+                // Sound: bounded by the assertions above.
+                unsafe {
+                    let mut xs = [_mm512_setzero_ps(); C];
+                    for (c, xs) in xs.iter_mut().enumerate() {
+                        *xs = _mm512_loadu_ps(x.as_ptr().add(j * lanes + c * LANES));
+                    }
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let weight = _mm512_set1_ps(*w.get_unchecked(r * k + j));
+                        for (sum, xs) in sums.iter_mut().zip(xs) {
+                            *sum = _mm512_fmadd_ps(weight, xs, *sum);
+                        }
                     }
                 }
             }

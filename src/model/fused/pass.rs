@@ -108,7 +108,7 @@ pub fn log_probs(input: Input<'_>, rows: &[&[u32]], from: &[usize], targets: &[u
 /// What the head's backward pass needs beside the targets.
 struct HeadBackward<'a> {
     /// d loss / d log π of target i, given its log π.
-    derivative: &'a mut dyn FnMut(usize, f32) -> f32,
+    derivative: &'a mut (dyn FnMut(usize, f32) -> f32 + Send),
     /// The gradient of the hidden states, to be added to.
     dhidden: &'a mut [f32],
     gradients: &'a mut HostGradients,
@@ -182,7 +182,7 @@ pub fn gradients(
     rows: &[&[u32]],
     from: &[usize],
     targets: &[u32],
-    derivative: &mut dyn FnMut(usize, f32) -> f32,
+    derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
     gradients: &mut HostGradients,
     checkpointing: bool,
     embeddings: bool,

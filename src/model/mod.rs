@@ -5,6 +5,7 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod generate;
+mod lora;
 pub mod ops;
 mod sampler;
 
@@ -13,6 +14,9 @@ pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, s
 pub use config::{ARCHITECTURES, Config, RopeScaling};
 pub use decoder::{Decoder, Parameters};
 pub use generate::{Finish, GenerateRequest, Generation, generate};
+pub use lora::{
+    Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
+};
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -151,6 +155,9 @@ pub enum ModelError {
     /// The tensor library failed.
     #[error("the computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+    /// An adapter cannot be used.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

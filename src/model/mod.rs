@@ -9,6 +9,7 @@ pub mod fused;
 mod generate;
 mod gradients;
 mod kl;
+mod lora;
 mod rope;
 mod sampler;
 mod weights;
@@ -22,6 +23,9 @@ pub use generate::{
 };
 pub use gradients::Gradients;
 pub use kl::kl_divergence;
+pub use lora::{
+    Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
+};
 pub use rope::{RopeConfig, RopeScaling};
 pub use sampler::{Sampler, argmax};
 pub use weights::LowRank;
@@ -162,6 +166,9 @@ pub enum ModelError {
     /// The tensor library failed.
     #[error("the computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+    /// An adapter cannot be used.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -1,7 +1,11 @@
 //! What must hold for every family of decoders and any rows: a batch is its rows, a cache is no cache, and memory can be
 //! saved without changing results.
 
-#![allow(clippy::unwrap_used, clippy::single_range_in_vec_init, reason = "a test stops where something is not there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    reason = "a test stops where something is not there"
+)]
 
 use candle_core::Tensor;
 use plumbline::model::{
@@ -28,7 +32,8 @@ fn families() -> Vec<(String, Decoder)> {
 
 /// max|Δ| / max|b|
 fn error(a: &Tensor, b: &Tensor) -> f32 {
-    let top = |t: &Tensor| t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    let top =
+        |t: &Tensor| t.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
     top(&(a - b).unwrap()) / top(b).max(1e-12)
 }
 
@@ -217,13 +222,13 @@ fn stop_strings_and_streams() {
     let text = tokenizer.decode(&whole[0].ids).unwrap();
     let stop: String = text.chars().skip(4).take(5).collect();
     options.stop = Some(StopStrings { tokenizer: tokenizer.clone(), strings: vec![stop.clone()] });
-    let cut = generate_with(&checkpoint.decoder, requests, &options, &mut |_| Control::Continue).unwrap().unwrap();
+    let cut =
+        generate_with(&checkpoint.decoder, requests, &options, &mut |_| Control::Continue).unwrap().unwrap();
     assert_eq!(cut[0].finish, Finish::StopString);
     let text = tokenizer.decode(&cut[0].ids).unwrap();
     assert!(text.contains(&stop), "{text:?} holds {stop:?}");
     let shorter = tokenizer.decode(&cut[0].ids[..cut[0].ids.len() - 1]).unwrap();
     assert!(!shorter.contains(&stop), "{shorter:?} went on after {stop:?}");
-    let stopped =
-        generate_with(&checkpoint.decoder, requests, &options, &mut |_| Control::Stop).unwrap();
+    let stopped = generate_with(&checkpoint.decoder, requests, &options, &mut |_| Control::Stop).unwrap();
     assert!(stopped.is_none());
 }

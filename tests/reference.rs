@@ -1,6 +1,6 @@
-//! Numbers that PyTorch got, reproduced: every tensor that `tests/reference/make_models.py` documents.
+//! Numbers that PyTorch got, reproduced: every tensor that `tests/reference/make_models.py` and `make_lora.py` document.
 //!
-//! Walks the folders of `PLUMBLINE_REFERENCE` (default: `tests/reference/models`) whose architecture the decoder runs.
+//! Walks the folders of `PLUMBLINE_REFERENCE` (default: `tests/reference`) whose architecture the decoder runs.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use plumbline::model::{
-    self, ARCHITECTURES, Config, Control, Decoder, GenerateRequest, PassOptions, Sampler, use_composed_only,
+    self, ARCHITECTURES, Adapter, Config, Control, Decoder, GenerateRequest, LoraConfig, PassOptions,
+    Sampler, TargetModules, use_composed_only,
 };
 use plumbline::text::Encoded;
 use plumbline::train::{BetaSchedule, Objective, Targets, Trainer};
@@ -20,13 +21,20 @@ use std::path::{Path, PathBuf};
 
 type Expected = HashMap<String, Tensor>;
 
-fn folders() -> Vec<PathBuf> {
+/// The folder of checkpoints: that of `PLUMBLINE_REFERENCE`, or `models` in it.
+fn root() -> PathBuf {
     let root = std::env::var_os("PLUMBLINE_REFERENCE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/models"), PathBuf::from);
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference"), PathBuf::from);
+    if root.join("models").is_dir() { root.join("models") } else { root }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = root();
     let mut all: Vec<PathBuf> = std::fs::read_dir(&root)
         .unwrap_or_else(|e| panic!("{}: {e}", root.display()))
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|folder| folder.join("expected.safetensors").is_file())
+        .filter(|folder| folder.join("config.json").is_file())
         .collect();
     all.sort();
     let (known, unknown): (Vec<_>, Vec<_>) = all.into_iter().partition(|folder| {
@@ -254,6 +262,46 @@ fn the_gradient_on_one_hot_tokens_equals_the_reference() {
 }
 
 #[test]
+fn an_adapter_runs_and_trains_as_in_peft() {
+    let models = root();
+    let folder = [models.join("lora"), models.with_file_name("lora")].into_iter().find(|f| f.is_dir());
+    let Some(folder) = folder.filter(|_| models.join("llama-2").is_dir()) else {
+        eprintln!("SKIPPED: no adapter of llama-2 beside {}", models.display());
+        return;
+    };
+    let r = open(&models.join("llama-2"));
+    let expected = candle_core::safetensors::load(folder.join("expected.safetensors"), &Device::Cpu).unwrap();
+    let adapter = Adapter::load(&folder).unwrap();
+    let adapted = r.decoder.with_adapter(&adapter).unwrap();
+    assert_close("lora logits", &r.logits(&adapted), &r.real(&expected["logits"]), 1e-4);
+    let merged = adapted.merged().unwrap();
+    assert_close("merged logits", &r.logits(&merged), &r.real(&expected["logits"]), 1e-4);
+    for (name, weight) in merged.weights() {
+        if let Some(theirs) = expected.get(&format!("merged/{name}")) {
+            assert_close(&format!("merged {name}"), &weight, theirs, 1e-5);
+        }
+    }
+    let targets = r.targets();
+    let objective = Objective::cross_entropy(&targets);
+    for composed in [false, true] {
+        use_composed_only(composed);
+        let (decoder, parameters) = r.decoder.with_trainable_adapter(&adapter).unwrap();
+        assert_eq!(parameters.len(), 2 * adapter.modules.len(), "only the adapter is trained");
+        let mut trainer = Trainer::of(decoder, parameters, 0.9, 0.999, 0.0).unwrap();
+        for step in 0..3 {
+            let (value, _) = trainer.backward(&targets, &objective, usize::MAX).unwrap();
+            if step == 0 {
+                assert_close("lora SFT loss", &scalar(value), &expected["sft_loss"], 1e-5);
+            }
+            trainer.step(1e-2, 0.0).unwrap();
+        }
+        let after = r.logits(trainer.current());
+        use_composed_only(false);
+        assert_close("lora logits after three steps", &after, &r.real(&expected["logits_after"]), 1e-3);
+    }
+}
+
+#[test]
 fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/stories260k");
     if !folder.is_dir() {
@@ -281,6 +329,18 @@ fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
     assert!(golden["expected_text"].as_str().unwrap().starts_with(&text), "{text}");
 }
 
+/// An adapter on every linear layer, whose B is not zero.
+fn adapter(decoder: &Decoder) -> Adapter {
+    let config = LoraConfig::new(4, 8.0, TargetModules::AllLinear);
+    let mut adapter = Adapter::new(config, &decoder.linears(), 3).unwrap();
+    for module in &mut adapter.modules {
+        let n = module.b.elem_count();
+        let values: Vec<f32> = (0..n).map(|i| ((i * 7919 + n) % 201) as f32 / 1000.0 - 0.1).collect();
+        module.b = Tensor::from_vec(values, module.b.dims(), &Device::Cpu).unwrap();
+    }
+    adapter
+}
+
 /// The composed form takes every check that the fused one takes. One test, because the switch is the process's.
 #[test]
 fn the_composed_form_equals_the_fused_one() {
@@ -292,7 +352,9 @@ fn the_composed_form_equals_the_fused_one() {
             trainer.backward(&targets, &objective, 2).unwrap();
             let parameters = trainer.parameters().clone();
             (0..parameters.len())
-                .map(|i| trainer.gradients().tensor(i, &parameters).unwrap().expect("every weight is trained"))
+                .map(|i| {
+                    trainer.gradients().tensor(i, &parameters).unwrap().expect("every weight is trained")
+                })
                 .collect()
         };
         let request = GenerateRequest { id: "0".to_owned(), prompt: r.rows[1].ids.clone() };
@@ -303,11 +365,29 @@ fn the_composed_form_equals_the_fused_one() {
             .unwrap()
             .unwrap()
         };
-        let one_hot = || r.decoder.one_hot_gradient(&Targets::new(&[&r.rows[0]]).unwrap().batch, 2..6).unwrap().1;
-        let fused = (r.logits(&r.decoder), gradients(), generate(), one_hot());
+        let one_hot =
+            || r.decoder.one_hot_gradient(&Targets::new(&[&r.rows[0]]).unwrap().batch, 2..6).unwrap().1;
+        let adapter = adapter(&r.decoder);
+        let adapter_gradients = || -> Vec<Tensor> {
+            let (decoder, parameters) = r.decoder.with_trainable_adapter(&adapter).unwrap();
+            let mut trainer = Trainer::of(decoder, parameters.clone(), 0.9, 0.999, 0.0).unwrap();
+            trainer.backward(&targets, &objective, 2).unwrap();
+            (0..parameters.len())
+                .map(|i| trainer.gradients().tensor(i, &parameters).unwrap().expect("all of it is trained"))
+                .collect()
+        };
+        let all = || (r.logits(&r.decoder), gradients(), generate(), one_hot(), adapter_gradients());
+        let fused = all();
         use_composed_only(true);
-        let composed = (r.logits(&r.decoder), gradients(), generate(), one_hot());
+        let composed = all();
         use_composed_only(false);
+        for (i, (a, b)) in composed.4.iter().zip(&fused.4).enumerate() {
+            assert_close(&format!("{} composed gradient {i} of an adapter", r.name), a, b, 1e-3);
+        }
+        let adapted = r.decoder.with_adapter(&adapter).unwrap();
+        let (beside, merged) = (r.logits(&adapted), r.logits(&adapted.merged().unwrap()));
+        assert_close(&format!("{} merged adapter", r.name), &merged, &beside, 1e-4);
+        assert!(error(&beside, &fused.0) > 1e-2, "{}: the adapter must matter", r.name);
         assert_close(&format!("{} composed logits", r.name), &composed.0, &fused.0, 2e-5);
         for (i, (a, b)) in composed.1.iter().zip(&fused.1).enumerate() {
             assert_close(&format!("{} composed gradient {i}", r.name), a, b, 1e-3);

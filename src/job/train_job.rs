@@ -133,8 +133,11 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
     metrics.sync().map_err(|e| JobError::Keep { path: metrics.path().to_owned(), reason: e.to_string() })?;
 
     let saved = desk.folder.join("model");
-    model::save(&saved, &outcome.decoder, &folder, Precision::F32)
-        .map_err(|source| ProjectError::Model { id: spec.name.clone(), source })?;
+    match &spec.lora {
+        Some(lora) => model::save_adapter(&saved, &outcome.decoder, lora.config(), &folder, project.root()),
+        None => model::save(&saved, &outcome.decoder, &folder, Precision::F32),
+    }
+    .map_err(|source| ProjectError::Model { id: spec.name.clone(), source })?;
     desk.emit(EventKind::Artifact { what: format!("model {}", spec.name), path: saved.clone() });
     if outcome.stopped {
         let message = format!(

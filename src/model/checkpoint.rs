@@ -1,8 +1,10 @@
 //! Checkpoint folders as `transformers` writes and reads them: `config.json`, safetensors, tokenizer.
 
-use super::{Config, Decoder, ModelError};
+use super::fused::host;
+use super::{Adapter, BaseModel, Config, Decoder, LoraConfig, ModelError};
 use crate::text::Codec;
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +51,9 @@ pub struct Card {
     pub vocab: usize,
     /// Longest context in tokens.
     pub context: usize,
+    /// What stands beside the weights, such as "LoRA of rank 8 on 28 layers, 1,204,224 parameters".
+    #[serde(default)]
+    pub adapter: Option<String>,
 }
 
 /// Precision of weights on disk.
@@ -60,11 +65,37 @@ pub enum Precision {
     Bf16,
 }
 
-/// Loads a checkpoint folder. Everything that does not fit together is refused before the weights are read.
+/// Loads a checkpoint folder, or the folder of an adapter and the checkpoint that it stands on. Everything that does not
+/// fit together is refused before the weights are read.
 pub fn load(folder: &Path) -> Result<Checkpoint, ModelError> {
+    if let Some((adapter, base)) = adapter_and_base(folder)? {
+        let mut checkpoint = load_plain(&base)?;
+        checkpoint.decoder = checkpoint.decoder.with_adapter(&adapter)?;
+        checkpoint.folder = folder.to_owned();
+        return Ok(checkpoint);
+    }
+    load_plain(folder)
+}
+
+fn load_plain(folder: &Path) -> Result<Checkpoint, ModelError> {
     let (config, codec) = read_shape(folder)?;
     let decoder = Decoder::new(&config, read_weights(&config, &weight_files(folder)?)?)?;
     Ok(Checkpoint { decoder, codec, folder: folder.to_owned() })
+}
+
+/// The adapter in a folder and the folder of its base; `None` if the folder holds a whole checkpoint.
+fn adapter_and_base(folder: &Path) -> Result<Option<(Adapter, PathBuf)>, ModelError> {
+    if folder.join("config.json").is_file() || !folder.join("adapter_config.json").is_file() {
+        return Ok(None);
+    }
+    let adapter = Adapter::load(folder)?;
+    let missing = |base: String| ModelError::NoBase { folder: folder.to_owned(), base };
+    match adapter.config.base(folder) {
+        Some(BaseModel::Folder(base)) if base.join("config.json").is_file() => Ok(Some((adapter, base))),
+        Some(BaseModel::Folder(base)) => Err(missing(base.display().to_string())),
+        Some(BaseModel::Hub { name, .. }) => Err(missing(format!("{name} of the Hub"))),
+        None => Err(missing("(none is named)".to_owned())),
+    }
 }
 
 /// Loads the decoder of a folder alone: one without a tokenizer can still be run on ids.
@@ -80,6 +111,23 @@ pub fn load_weights(config: &Config, file: &Path) -> Result<Decoder, ModelError>
 
 /// Reads config and tensor headers and checks that they fit.
 pub fn inspect(folder: &Path) -> Result<Card, ModelError> {
+    if let Some((adapter, base)) = adapter_and_base(folder)? {
+        let mut card = inspect_plain(&base)?;
+        let weights = Config::from_folder(&base)?.weights();
+        let shapes = weights.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+        adapter.check(&super::LinearShape::of_weights(shapes))?;
+        card.adapter = Some(format!(
+            "LoRA of rank {} on {} layers, {} parameters",
+            adapter.config.rank,
+            adapter.modules.len(),
+            adapter.parameter_count()
+        ));
+        return Ok(card);
+    }
+    inspect_plain(folder)
+}
+
+fn inspect_plain(folder: &Path) -> Result<Card, ModelError> {
     let (config, _) = read_shape(folder)?;
     let files = weight_files(folder)?;
     let mut bytes_on_disk = 0;
@@ -100,10 +148,28 @@ pub fn inspect(folder: &Path) -> Result<Card, ModelError> {
         hidden: config.hidden_size,
         vocab: config.vocab_size,
         context: config.max_position_embeddings,
+        adapter: None,
     })
 }
 
-/// Writes a checkpoint folder that `transformers` opens: the weights of `decoder`, and config, tokenizer and template
+/// Writes the adapter of `decoder`, with the settings given, into a folder that PEFT opens. A base inside `root` is named
+/// relative to it, so that the whole can be moved.
+pub fn save_adapter(
+    folder: &Path,
+    decoder: &Decoder,
+    mut config: LoraConfig,
+    base: &Path,
+    root: &Path,
+) -> Result<(), ModelError> {
+    let named = base.strip_prefix(root).unwrap_or(base);
+    config.base_model_name_or_path = Some(named.display().to_string());
+    match decoder.adapter(config) {
+        Some(adapter) => adapter.save(folder),
+        None => Ok(()),
+    }
+}
+
+/// Writes a checkpoint folder that `transformers` opens: the weights of `decoder`, its adapter merged, and config, tokenizer and template
 /// as they stand in `source`. Files are written beside their place and renamed, `config.json` last, so that an
 /// interrupted save leaves no folder that looks whole.
 pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precision) -> Result<(), ModelError> {
@@ -117,6 +183,7 @@ pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precisio
         Precision::Bf16 => DType::BF16,
     };
     let weights = decoder
+        .merged()?
         .weights()
         .into_iter()
         .map(|(name, tensor)| Ok((name, tensor.detach().to_dtype(dtype)?.contiguous()?)))
@@ -207,13 +274,19 @@ fn check(
     mut each: impl FnMut(&str, &safetensors::tensor::TensorView<'_>) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let mut wanted: BTreeMap<String, Vec<usize>> = config.weights().into_iter().collect();
+    let mut extra = Vec::new();
     for file in files {
         let bytes = map_file(file)?;
         let damaged =
             |e: &dyn std::fmt::Display| ModelError::Damaged { file: file.clone(), reason: e.to_string() };
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
         for (name, view) in tensors.iter() {
-            let Some(expected) = wanted.remove(name) else { continue };
+            let Some(expected) = wanted.remove(name) else {
+                if !harmless(config, name) {
+                    extra.push(name.to_owned());
+                }
+                continue;
+            };
             if view.shape() != expected {
                 let (name, found) = (name.to_owned(), view.shape().to_vec());
                 return Err(ModelError::Shape { name, found, expected });
@@ -221,15 +294,30 @@ fn check(
             each(name, &view)?;
         }
     }
-    if wanted.is_empty() {
-        return Ok(());
+    if !wanted.is_empty() {
+        return Err(ModelError::MissingTensors { names: some(wanted.into_keys()) });
     }
-    let more = wanted.len().saturating_sub(3);
-    let mut names = wanted.into_keys().take(3).collect::<Vec<_>>().join(", ");
+    if !extra.is_empty() {
+        let architecture = config.architecture.clone();
+        return Err(ModelError::ExtraTensors { names: some(extra.into_iter()), architecture });
+    }
+    Ok(())
+}
+
+/// The first three of some names, and how many more there are.
+fn some(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(3);
+    let mut text = names.take(3).collect::<Vec<_>>().join(", ");
     if more > 0 {
-        names += &format!(" and {more} more");
+        text += &format!(" and {more} more");
     }
-    Err(ModelError::MissingTensors { names })
+    text
+}
+
+/// Tensors that files hold beside the weights and that change nothing: an output layer that is tied to the embedding, and
+/// tables that are computed.
+fn harmless(config: &Config, name: &str) -> bool {
+    (config.tie_word_embeddings && name == "lm_head.weight") || name.ends_with("rotary_emb.inv_freq")
 }
 
 fn read_weights(config: &Config, files: &[PathBuf]) -> Result<HashMap<String, Tensor>, ModelError> {
@@ -237,7 +325,11 @@ fn read_weights(config: &Config, files: &[PathBuf]) -> Result<HashMap<String, Te
     check(config, files, |name, view| {
         let dtype = DType::try_from(view.dtype())?;
         let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
-        weights.insert(name.to_owned(), tensor.to_dtype(DType::F32)?);
+        let tensor = tensor.to_dtype(DType::F32)?;
+        if !host(&tensor)?.par_chunks(1 << 16).all(|part| part.iter().all(|v| v.is_finite())) {
+            return Err(ModelError::NotFinite { name: name.to_owned() });
+        }
+        weights.insert(name.to_owned(), tensor);
         Ok(())
     })?;
     Ok(weights)

@@ -280,16 +280,6 @@ impl Config {
         all
     }
 
-    /// Every weight matrix inside the blocks, by its module's path, with its shape `[out, in]`: what adapters attach to.
-    #[must_use]
-    pub fn linears(&self) -> Vec<(String, usize, usize)> {
-        self.weights()
-            .into_iter()
-            .filter(|(name, shape)| shape.len() == 2 && name.starts_with("model.layers."))
-            .map(|(name, shape)| (name.trim_end_matches(".weight").to_owned(), shape[0], shape[1]))
-            .collect()
-    }
-
     /// Number of parameters.
     #[must_use]
     pub fn parameter_count(&self) -> usize {
@@ -314,7 +304,9 @@ fn windows(reader: &Reader<'_>, family: &str, layers: usize) -> Result<Vec<Optio
     let types = reader.map.get("layer_types").and_then(Value::as_array);
     let from = reader.optional("max_window_layers").unwrap_or(28);
     let slides = |layer: usize| match (family, types) {
-        ("Gemma2" | "Qwen2" | "Qwen3", Some(types)) => types.get(layer).is_some_and(|t| t == "sliding_attention"),
+        ("Gemma2" | "Qwen2" | "Qwen3", Some(types)) => {
+            types.get(layer).is_some_and(|t| t == "sliding_attention")
+        }
         ("Gemma2", None) => layer.is_multiple_of(2),
         ("Qwen2" | "Qwen3", None) => layer >= from,
         _ => true,
@@ -330,8 +322,7 @@ fn activation(reader: &Reader<'_>, gemma: bool) -> Result<Activation, ModelError
         // Gemma's first files say "gelu" and mean the tanh form.
         Some("gelu") if gemma => Ok(Activation::GeluTanh),
         Some("gelu_pytorch_tanh" | "gelu_new") => Ok(Activation::GeluTanh),
-        Some(other) => Err(reader.bad(format!(
-            "the activation \"{other}\" is not supported (silu and gelu_pytorch_tanh are)"
-        ))),
+        Some(other) => Err(reader
+            .bad(format!("the activation \"{other}\" is not supported (silu and gelu_pytorch_tanh are)"))),
     }
 }

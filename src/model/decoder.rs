@@ -6,6 +6,7 @@ use super::config::Config;
 use super::fused::kernels::on_pool;
 use super::fused::{self, Input, Pool};
 use super::gradients::{Gradients, HostGradients, Values};
+use super::lora::{Adapter, AdapterModule, LinearShape, LoraConfig, TargetModules};
 use super::rope::Rotary;
 use super::weights::{LowRank, Weights, embed};
 use super::{ModelError, pad};
@@ -77,7 +78,7 @@ impl Decoder {
     }
 
     /// A decoder from weights by checkpoint name, with adapters by the path of the module that they stand beside.
-    pub fn with_adapters(
+    fn with_adapters(
         config: &Config,
         tensors: HashMap<String, Tensor>,
         adapters: HashMap<String, LowRank>,
@@ -118,12 +119,6 @@ impl Decoder {
         names.filter_map(|name| self.inner.tensors.get(&name).cloned().map(|t| (name, t))).collect()
     }
 
-    /// The adapters by the path of their module.
-    #[must_use]
-    pub fn adapters(&self) -> &HashMap<String, LowRank> {
-        &self.inner.adapters
-    }
-
     /// A copy whose weights are trained, in f32, and the trained parameters.
     pub fn trainable(&self) -> std::result::Result<(Self, Parameters), ModelError> {
         let mut parameters = Vec::new();
@@ -136,24 +131,64 @@ impl Decoder {
         Ok((Self::with_adapters(self.config(), tensors, self.inner.adapters.clone())?, parameters))
     }
 
-    /// The same weights, shared, with fresh adapters beside them that are trained; and these as parameters, named as in
-    /// PEFT's files. A and B are given in f32.
-    pub fn with_trainable_adapters(
+    /// The linear layers that adapters can stand beside.
+    #[must_use]
+    pub fn linears(&self) -> Vec<LinearShape> {
+        let weights = self.inner.config.weights();
+        LinearShape::of_weights(weights.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())))
+    }
+
+    /// The same weights, shared, with an adapter beside them. An adapter that is there already is merged first.
+    pub fn with_adapter(&self, adapter: &Adapter) -> std::result::Result<Self, ModelError> {
+        adapter.check(&self.linears())?;
+        let on_device = |t: &Tensor| t.to_device(self.device())?.to_dtype(DType::F32);
+        let mut pairs = HashMap::new();
+        for module in &adapter.modules {
+            let low = LowRank { a: on_device(&module.a)?, b: on_device(&module.b)?, scale: module.scale };
+            pairs.insert(module.path.clone(), low);
+        }
+        Self::with_adapters(self.config(), self.merged()?.inner.tensors.clone(), pairs)
+    }
+
+    /// [`Self::with_adapter`] with the adapter's matrices as the trained parameters, named as in PEFT's files. The
+    /// weights get neither gradients nor memory of the optimiser.
+    pub fn with_trainable_adapter(
         &self,
-        adapters: HashMap<String, LowRank>,
+        adapter: &Adapter,
     ) -> std::result::Result<(Self, Parameters), ModelError> {
-        let mut parameters = Vec::new();
-        let mut trained = HashMap::new();
-        let mut paths: Vec<_> = adapters.into_iter().collect();
-        paths.sort_by(|x, y| x.0.cmp(&y.0));
-        for (path, low) in paths {
+        let decoder = self.with_adapter(adapter)?;
+        let (mut parameters, mut pairs) = (Vec::new(), HashMap::new());
+        for module in &adapter.modules {
+            let Some(low) = decoder.inner.adapters.get(&module.path) else { continue };
             let (a, b) = (Var::from_tensor(&low.a.copy()?)?, Var::from_tensor(&low.b.copy()?)?);
             let pair = LowRank { a: a.as_tensor().clone(), b: b.as_tensor().clone(), scale: low.scale };
-            parameters.push((format!("{path}.lora_A.weight"), a));
-            parameters.push((format!("{path}.lora_B.weight"), b));
-            trained.insert(path, pair);
+            parameters.push((format!("{}.lora_A.weight", module.path), a));
+            parameters.push((format!("{}.lora_B.weight", module.path), b));
+            pairs.insert(module.path.clone(), pair);
         }
-        Ok((Self::with_adapters(self.config(), self.inner.tensors.clone(), trained)?, parameters))
+        Ok((Self::with_adapters(self.config(), decoder.inner.tensors.clone(), pairs)?, parameters))
+    }
+
+    /// The adapter beside the weights as it now is, with the settings given; `None` if there is none.
+    #[must_use]
+    pub fn adapter(&self, config: LoraConfig) -> Option<Adapter> {
+        let mut modules = Vec::new();
+        for linear in self.linears() {
+            if let Some(low) = self.inner.adapters.get(&linear.path) {
+                let (a, b) = (low.a.detach(), low.b.detach());
+                modules.push(AdapterModule { path: linear.path, a, b, scale: low.scale });
+            }
+        }
+        (!modules.is_empty()).then_some(Adapter { config, modules })
+    }
+
+    /// The decoder with its adapter added into the weights; itself if there is none.
+    pub fn merged(&self) -> std::result::Result<Self, ModelError> {
+        let any = LoraConfig::new(1, 1.0, TargetModules::AllLinear);
+        let Some(adapter) = self.adapter(any) else { return Ok(self.clone()) };
+        let mut tensors = self.inner.tensors.clone();
+        adapter.merge_into(&mut tensors)?;
+        Self::new(self.config(), tensors)
     }
 
     /// The same weights, shared, outside of differentiation: sees every update of the trained ones, records nothing.
@@ -331,8 +366,7 @@ impl Decoder {
             let angles = inner.rotary.angles(end, inner.rotary.is_long(end));
             let embeddings = embed(&inner.config, &inner.weights, ids)?.unsqueeze(0)?;
             let place = Place { start, angles: &angles };
-            let hidden =
-                composed::hidden(&inner.config, &inner.weights, &embeddings, &place, Some(layers))?;
+            let hidden = composed::hidden(&inner.config, &inner.weights, &embeddings, &place, Some(layers))?;
             last.push(hidden.get(0)?.narrow(0, ids.len() - 1, 1)?);
         }
         Tensor::cat(&last, 0)
@@ -371,9 +405,8 @@ impl Decoder {
             Values::Host(host) => {
                 let (input, checkpointing) = (self.input(), options.checkpointing);
                 let (from, targets) = (&batch.from, &batch.targets);
-                let pass = || {
-                    fused::gradients(input, &rows, from, targets, derivative, host, checkpointing, false)
-                };
+                let pass =
+                    || fused::gradients(input, &rows, from, targets, derivative, host, checkpointing, false);
                 Ok(on_pool(pass)?.0)
             }
             Values::Device(device) => {
@@ -407,9 +440,8 @@ impl Decoder {
         let (log_probs, gradient) = if self.is_fused() {
             let (input, from, targets) = (self.input(), &batch.from, &batch.targets);
             let mut none = HostGradients::none();
-            let pass = || {
-                fused::gradients(input, &rows, from, targets, &mut |_, _| weight, &mut none, false, true)
-            };
+            let pass =
+                || fused::gradients(input, &rows, from, targets, &mut |_, _| weight, &mut none, false, true);
             let (log_probs, gradient) = on_pool(pass)?;
             let gradient = gradient.unwrap_or_default();
             let values = gradient[span.start * width..span.end * width].to_vec();

@@ -215,9 +215,8 @@ fn followers(cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
     for row in old..rows.len() {
         let prompt = &rows[row].request.prompt;
         // The last token is always computed, for its logits.
-        let common = |ids: &[u32]| {
-            ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count()
-        };
+        let common =
+            |ids: &[u32]| ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count();
         let cached = (0..old).map(|i| (i, common(cache.ids(i))));
         let fresh = leaders.iter().map(|&i| (i, common(&rows[i].request.prompt)));
         let best = cached.chain(fresh).max_by_key(|&(i, shared)| (shared, usize::MAX - i));
@@ -256,8 +255,7 @@ fn choose(
             && stop.reached(&row.ids)?
         {
             row.finish = Some(Finish::StopString);
-        } else if row.ids.len() >= options.max_new_tokens
-            || row.request.prompt.len() + row.ids.len() >= limit
+        } else if row.ids.len() >= options.max_new_tokens || row.request.prompt.len() + row.ids.len() >= limit
         {
             row.finish = Some(Finish::Length);
         }

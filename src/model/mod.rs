@@ -15,7 +15,9 @@ mod sampler;
 mod weights;
 
 pub use cache::KvCache;
-pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_decoder, load_weights, save};
+pub use checkpoint::{
+    Card, Checkpoint, Precision, inspect, load, load_decoder, load_weights, save, save_adapter,
+};
 pub use config::{ARCHITECTURES, Activation, Config};
 pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
 pub use generate::{
@@ -28,7 +30,6 @@ pub use lora::{
 };
 pub use rope::{RopeConfig, RopeScaling};
 pub use sampler::{Sampler, argmax};
-pub use weights::LowRank;
 
 use crate::text::TextError;
 use candle_core::{Device, Tensor};
@@ -139,6 +140,34 @@ pub enum ModelError {
         tokenizer: usize,
         /// Rows of the embedding.
         model: usize,
+    },
+    /// The files hold weights that the config has no place for.
+    #[error(
+        "the weight files hold {names}, which a {architecture} by this config.json has no place for. The files and the config are not of the same model."
+    )]
+    ExtraTensors {
+        /// Names of the tensors.
+        names: String,
+        /// The architecture.
+        architecture: String,
+    },
+    /// A weight is not a number.
+    #[error(
+        "tensor {name} holds values that are not finite numbers. Go back to a checkpoint from before that happened, or fetch the file again."
+    )]
+    NotFinite {
+        /// Name of the tensor.
+        name: String,
+    },
+    /// The model that an adapter stands on is not there.
+    #[error(
+        "the adapter in {folder} stands on the model {base}, which is not there. Fetch that model, or write its folder into \"base_model_name_or_path\" of adapter_config.json."
+    )]
+    NoBase {
+        /// The adapter's folder.
+        folder: PathBuf,
+        /// What its settings name.
+        base: String,
     },
     /// A row is longer than the context of the model.
     #[error(

@@ -105,10 +105,8 @@ impl RopeConfig {
                     )))
                 };
                 let original = number("original_max_position_embeddings")?;
-                let factor = rope
-                    .get("factor")
-                    .and_then(Value::as_f64)
-                    .unwrap_or(max_positions as f64 / original);
+                let factor =
+                    rope.get("factor").and_then(Value::as_f64).unwrap_or(max_positions as f64 / original);
                 // LongRoPE's correction of the attention's temperature, where the file does not give it.
                 let attention_factor = rope.get("attention_factor").and_then(Value::as_f64).unwrap_or({
                     if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() }
@@ -144,8 +142,7 @@ impl RopeConfig {
     #[must_use]
     pub fn inverse_frequencies(&self, long: bool) -> (Vec<f64>, f64) {
         let half = self.dimensions / 2;
-        let plain: Vec<f64> =
-            (0..half).map(|i| 1.0 / self.theta.powf(i as f64 / half as f64)).collect();
+        let plain: Vec<f64> = (0..half).map(|i| 1.0 / self.theta.powf(i as f64 / half as f64)).collect();
         match &self.scaling {
             RopeScaling::None => (plain, 1.0),
             RopeScaling::Linear { factor } => (plain.iter().map(|f| f / factor).collect(), 1.0),

@@ -82,9 +82,7 @@ impl Sampler {
         if k >= logits.len() && p.is_none() {
             return None;
         }
-        let likelier = |a: &u32, b: &u32| {
-            logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b))
-        };
+        let likelier = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
         let mut order: Vec<u32> = (0..logits.len() as u32).collect();
         if k < order.len() {
             order.select_nth_unstable_by(k - 1, likelier);

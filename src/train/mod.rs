@@ -9,7 +9,7 @@ mod trainer;
 pub use beta::BetaSchedule;
 pub use objective::{Objective, Targets};
 pub use optimiser::{AdamW, learning_rate};
-pub use spec::{Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
+pub use spec::{LoraSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
 pub use trainer::{Outcome, Rows, StepReport, Trainer, TrainingData, first_batch, train};
 
 use crate::model::ModelError;

@@ -81,7 +81,8 @@ impl AdamW {
             let moments = &mut self.moments[index];
             if let Some(gradient) = gradients.host(index) {
                 if !matches!(moments, Moments::Host(_)) {
-                    *moments = Moments::Host(Mutex::new((vec![0.0; gradient.len()], vec![0.0; gradient.len()])));
+                    *moments =
+                        Moments::Host(Mutex::new((vec![0.0; gradient.len()], vec![0.0; gradient.len()])));
                 }
                 if let Moments::Host(moments) = moments {
                     var.as_tensor().inplace_op1(&Update { gradient, moments, step })?;

@@ -3,6 +3,7 @@
 
 use super::beta::BetaSchedule;
 use crate::data::DepthDistribution;
+use crate::model::{LoraConfig, TargetModules};
 use serde::{Deserialize, Serialize};
 
 /// What is trained, and towards what.
@@ -40,6 +41,37 @@ pub enum Schedule {
     Linear,
     /// Falls to 5 % in half a cosine.
     Cosine,
+}
+
+/// Training a low-rank adapter beside frozen weights (Hu et al. 2022) instead of the weights themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraSpec {
+    /// Rank r of the adapter's matrices.
+    pub rank: usize,
+    /// α: the adapter counts α/r times.
+    pub alpha: f64,
+    /// Names of the linear layers that get one, such as `q_proj`; empty = all.
+    pub modules: Vec<String>,
+}
+
+impl Default for LoraSpec {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, modules: Vec::new() }
+    }
+}
+
+impl LoraSpec {
+    /// The same in PEFT's terms.
+    #[must_use]
+    pub fn config(&self) -> LoraConfig {
+        let targets = if self.modules.is_empty() {
+            TargetModules::AllLinear
+        } else {
+            TargetModules::names(self.modules.iter().cloned())
+        };
+        LoraConfig::new(self.rank, self.alpha, targets)
+    }
 }
 
 /// A training run.
@@ -98,6 +130,8 @@ pub struct TrainSpec {
     /// Compute each block a second time on the way back instead of keeping its results: less memory, a third more time
     /// (gradient checkpointing).
     pub checkpointing: bool,
+    /// Train an adapter instead of the weights.
+    pub lora: Option<LoraSpec>,
 }
 
 impl Default for TrainSpec {
@@ -146,6 +180,7 @@ impl TrainSpec {
             max_tokens: 512,
             rows_at_once: None,
             checkpointing: false,
+            lora: None,
         };
         match recipe {
             Recipe::Recovery => common,
@@ -215,6 +250,14 @@ impl TrainSpec {
             "anchor_batch",
             "With an anchor set, a step needs at least one anchor row.",
         );
+        if let Some(lora) = &self.lora {
+            require(lora.rank > 0, "lora", "The rank of an adapter is at least 1.");
+            require(
+                lora.alpha > 0.0 && lora.alpha.is_finite(),
+                "lora",
+                "The α of an adapter must be above 0.",
+            );
+        }
         for beta in [self.beta.first, self.beta.early, self.beta.tail] {
             require(
                 beta > 0.0,

@@ -5,7 +5,7 @@ use super::objective::{Objective, Targets};
 use super::optimiser::{AdamW, learning_rate};
 use super::spec::{Normalisation, Recipe, TrainSpec};
 use crate::data::RecoveryExample;
-use crate::model::{Checkpoint, Control, Decoder, Gradients, Parameters, PassOptions};
+use crate::model::{Adapter, Checkpoint, Control, Decoder, Gradients, Parameters, PassOptions};
 use crate::rng;
 use crate::text::{Codec, Encoded};
 use rand::seq::SliceRandom;
@@ -168,7 +168,15 @@ pub fn train(
         }
         _ => None,
     };
-    let mut trainer = Trainer::new(&checkpoint.decoder, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
+    let (decoder, parameters) = match &spec.lora {
+        Some(lora) => {
+            let linears = checkpoint.decoder.linears();
+            let adapter = Adapter::new(lora.config(), &linears, spec.seed)?;
+            checkpoint.decoder.with_trainable_adapter(&adapter)?
+        }
+        None => checkpoint.decoder.merged()?.trainable()?,
+    };
+    let mut trainer = Trainer::of(decoder, parameters, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
         .with_options(PassOptions { checkpointing: spec.checkpointing });
     let total = plan.total();
     for step in 0..total {

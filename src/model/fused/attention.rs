@@ -81,14 +81,7 @@ fn low(shape: &Shape, at: usize) -> usize {
     (at + 1).saturating_sub(shape.window)
 }
 
-fn attend_block(
-    shape: &Shape,
-    row: &Row<'_>,
-    first: usize,
-    block: usize,
-    out: &mut [f32],
-    lse: &mut [f32],
-) {
+fn attend_block(shape: &Shape, row: &Row<'_>, first: usize, block: usize, out: &mut [f32], lse: &mut [f32]) {
     let (d, width, group) = (shape.d, shape.heads * shape.d, shape.heads / shape.kv_heads);
     let at = row.start + first;
     let low = low(shape, at);

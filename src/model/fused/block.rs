@@ -193,8 +193,7 @@ impl Context<'_> {
                 let at = i * width + head * d;
                 dy.copy_from_slice(dx);
                 dx.fill(0.0);
-                let (weight, dweight) =
-                    if head < heads { (&q_norm, &mut dq) } else { (&k_norm, &mut dk) };
+                let (weight, dweight) = if head < heads { (&q_norm, &mut dq) } else { (&k_norm, &mut dk) };
                 kernels::rms_norm_backward(&raw[at..at + d], weight, offset, epsilon, &dy, dx, dweight);
             }
         }
@@ -281,13 +280,8 @@ pub fn forward(
     attend(context, &shape, &qkv, caches, &mut attended, &mut lse);
 
     let mut middle = pool.copy(x);
-    let (output_low, attention_added) = residual(
-        context,
-        from_ref(&b.output),
-        &attended,
-        b.attention_output_norm.as_ref(),
-        &mut middle,
-    )?;
+    let (output_low, attention_added) =
+        residual(context, from_ref(&b.output), &attended, b.attention_output_norm.as_ref(), &mut middle)?;
 
     let y = context.norm(&middle, &b.feed_forward_norm)?;
     let mut gate_up = pool.take(n * 2 * c.intermediate_size);

@@ -11,13 +11,7 @@ pub type Low = Vec<Option<Vec<f32>>>;
 
 /// `out` `[N, Σ width]` = x·Wᵀ + bias of each layer side by side, and what their adapters add; added to what is there
 /// with `accumulate`.
-pub fn forward(
-    layers: &[Linear],
-    x: &[f32],
-    out: &mut [f32],
-    accumulate: bool,
-    pool: &Pool,
-) -> Result<Low> {
+pub fn forward(layers: &[Linear], x: &[f32], out: &mut [f32], accumulate: bool, pool: &Pool) -> Result<Low> {
     let weights = layers.iter().map(|l| host(&l.weight)).collect::<Result<Vec<_>>>()?;
     let slices: Vec<&[f32]> = weights.iter().map(|w| &**w).collect();
     let k = layers[0].weight.dims()[1];
@@ -38,7 +32,8 @@ pub fn forward(
             let rank = a.len() / k;
             let mut values = pool.take(n * rank);
             matmul(&mut values, rank, Matrix::new(x, n, k, k), Matrix::new(&a, rank, k, k).t(), false, true);
-            let (low_rows, b) = (Matrix::new(&values, n, rank, rank), Matrix::new(&b, layer.width(), rank, rank));
+            let (low_rows, b) =
+                (Matrix::new(&values, n, rank, rank), Matrix::new(&b, layer.width(), rank, rank));
             matmul_scaled(&mut out[at..], width, low_rows, b.t(), adapter.scale as f32, true, true);
             low = Some(values);
         }

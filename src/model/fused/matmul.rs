@@ -119,7 +119,14 @@ pub fn project(x: &[f32], k: usize, weights: &[&[f32]], out: &mut [f32], accumul
         let mut at = 0;
         for w in weights {
             let n = w.len() / k;
-            matmul(&mut out[at..], width, Matrix::new(x, m, k, k), Matrix::new(w, n, k, k).t(), accumulate, true);
+            matmul(
+                &mut out[at..],
+                width,
+                Matrix::new(x, m, k, k),
+                Matrix::new(w, n, k, k).t(),
+                accumulate,
+                true,
+            );
             at += n;
         }
         return;
@@ -202,8 +209,8 @@ mod vectors {
 
     use super::LANES;
     use std::arch::x86_64::{
-        __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
-        _mm512_setzero_ps, _mm512_storeu_ps,
+        __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
     pub fn available() -> bool {
@@ -373,12 +380,9 @@ mod tests {
             for i in 0..m {
                 let rows = weights.iter().flat_map(|w| w.chunks_exact(k));
                 for (j, row) in rows.enumerate() {
-                    let exact: f64 = row
-                        .iter()
-                        .zip(&x[i * k..])
-                        .map(|(w, x)| f64::from(*w) * f64::from(*x))
-                        .sum::<f64>()
-                        + 1.0;
+                    let exact: f64 =
+                        row.iter().zip(&x[i * k..]).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>()
+                            + 1.0;
                     assert!((f64::from(out[i * 200 + j]) - exact).abs() < 1e-4, "m {m} k {k} at {i}, {j}");
                 }
             }

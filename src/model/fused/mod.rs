@@ -72,7 +72,8 @@ impl Pool {
     /// A buffer of `n` elements with anything in them.
     pub fn take(&self, n: usize) -> Vec<f32> {
         let class = Self::class(n);
-        let found = self.free.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&class).and_then(Vec::pop);
+        let found =
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&class).and_then(Vec::pop);
         let mut buffer = found.unwrap_or_else(|| Vec::with_capacity(class));
         buffer.resize(n, 0.0);
         buffer

@@ -93,9 +93,15 @@ pub fn align(
 ) -> Result<(), DemoError> {
     let base = model::load(base_folder)?;
     let data = alignment_data(spec, &base.codec)?;
-    let outcome = train(&base, &data, &alignment_spec(spec), &mut |report: &StepReport, _: &Decoder| {
-        observe(Stage::Aligned, report.step, report.total, report.loss)
-    })?;
+    let outcome = train(
+        &base.codec,
+        base.decoder,
+        &data,
+        &alignment_spec(spec),
+        &mut |report: &StepReport, _: &Decoder| {
+            observe(Stage::Aligned, report.step, report.total, report.loss)
+        },
+    )?;
     if outcome.stopped {
         return Err(DemoError::Stopped);
     }

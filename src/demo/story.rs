@@ -171,14 +171,19 @@ pub fn run(
     story.aligned_utility = summary.utility;
 
     note("training the deepened model (recovery augmentation)");
-    let outcome =
-        train(&aligned.checkpoint, &recovery_data(&aligned)?, &deepening_spec(seed), &mut |report, _| {
+    let outcome = train(
+        &aligned.checkpoint.codec,
+        aligned.checkpoint.decoder.clone(),
+        &recovery_data(&aligned)?,
+        &deepening_spec(seed),
+        &mut |report, _| {
             note(&format!(
                 "recovery augmentation: step {} of {}, loss {:.3}",
                 report.step, report.total, report.loss
             ));
             Control::Continue
-        })?;
+        },
+    )?;
     let deepened = aligned.with("deepened", outcome.decoder);
     note("deepened: KL per token, prefilling, utility");
     let (summary, after) = measure(&deepened, Some(&base), attacks(), &prompts, &utility)?;
@@ -206,7 +211,8 @@ pub fn run(
         let mut failed = None;
         let data = harmful_data(&aligned)?;
         train(
-            &aligned.checkpoint,
+            &aligned.checkpoint.codec,
+            aligned.checkpoint.decoder.clone(),
             &data,
             &attack_spec(recipe, seed),
             &mut |report: &StepReport, decoder: &Decoder| {

@@ -114,7 +114,7 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
     let mut meter = Meter::new("steps");
     let mut total = 0;
     let mut lost = None;
-    let outcome = train(&checkpoint, &data, spec, &mut |report, _| {
+    let outcome = train(&checkpoint.codec, checkpoint.decoder, &data, spec, &mut |report, _| {
         total = report.total;
         desk.manifest.tokens += report.tokens as u64;
         if let Err(e) = metrics.json(&logged(report)) {

@@ -119,16 +119,23 @@ impl Decoder {
         names.filter_map(|name| self.inner.tensors.get(&name).cloned().map(|t| (name, t))).collect()
     }
 
-    /// A copy whose weights are trained, in f32, and the trained parameters.
-    pub fn trainable(&self) -> std::result::Result<(Self, Parameters), ModelError> {
-        let mut parameters = Vec::new();
-        let mut tensors = HashMap::new();
-        for (name, tensor) in self.weights() {
-            let var = Var::from_tensor(&tensor.to_dtype(DType::F32)?.copy()?)?;
-            tensors.insert(name.clone(), var.as_tensor().clone());
-            parameters.push((name, var));
+    /// The decoder with all its weights trained, in f32, and these as parameters; an adapter is merged first. Weights that
+    /// nobody else holds are let go one by one as they are copied.
+    pub fn trainable(self) -> std::result::Result<(Self, Parameters), ModelError> {
+        let merged = self.merged()?;
+        drop(self);
+        let names: Vec<String> = merged.config().weights().into_iter().map(|(name, _)| name).collect();
+        let (config, mut tensors) = match Arc::try_unwrap(merged.inner) {
+            Ok(inner) => (inner.config, inner.tensors),
+            Err(shared) => (shared.config.clone(), shared.tensors.clone()),
+        };
+        let mut parameters = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(tensor) = tensors.remove(&name) else { continue };
+            parameters.push((name, Var::from_tensor(&tensor.to_dtype(DType::F32)?)?));
         }
-        Ok((Self::with_adapters(self.config(), tensors, self.inner.adapters.clone())?, parameters))
+        let trained = parameters.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        Ok((Self::new(&config, trained)?, parameters))
     }
 
     /// The linear layers that adapters can stand beside.

@@ -10,6 +10,7 @@ mod generate;
 mod gradients;
 mod kl;
 mod lora;
+mod memory;
 mod rope;
 mod sampler;
 mod weights;
@@ -28,6 +29,7 @@ pub use kl::kl_divergence;
 pub use lora::{
     Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
 };
+pub use memory::{MemoryEstimate, Work, estimate};
 pub use rope::{RopeConfig, RopeScaling};
 pub use sampler::{Sampler, argmax};
 

@@ -5,7 +5,7 @@ use super::objective::{Objective, Targets};
 use super::optimiser::{AdamW, learning_rate};
 use super::spec::{Normalisation, Recipe, TrainSpec};
 use crate::data::RecoveryExample;
-use crate::model::{Adapter, Checkpoint, Control, Decoder, Gradients, Parameters, PassOptions};
+use crate::model::{Adapter, Control, Decoder, Gradients, Parameters, PassOptions};
 use crate::rng;
 use crate::text::{Codec, Encoded};
 use rand::seq::SliceRandom;
@@ -82,7 +82,7 @@ pub struct Trainer {
 impl Trainer {
     /// Trains all weights of a copy of `start`, in f32.
     pub fn new(start: &Decoder, beta1: f64, beta2: f64, weight_decay: f64) -> Result<Self, TrainError> {
-        let (decoder, parameters) = start.trainable()?;
+        let (decoder, parameters) = start.clone().trainable()?;
         Self::of(decoder, parameters, beta1, beta2, weight_decay)
     }
 
@@ -151,30 +151,32 @@ impl Trainer {
     }
 }
 
-/// Trains a copy of the checkpoint's decoder. `observe` sees every step and the decoder as it then is, and may stop.
+/// Trains `start`, or a copy of it where somebody else holds it too. `observe` sees every step and the decoder as it then
+/// is, and may stop.
 ///
 /// Order and depths come from streams keyed by seed and example id: the same spec, data, device, threads and batch give
 /// the same bytes.
 pub fn train(
-    checkpoint: &Checkpoint,
+    codec: &Codec,
+    start: Decoder,
     data: &TrainingData,
     spec: &TrainSpec,
     observe: &mut dyn FnMut(&StepReport, &Decoder) -> Control,
 ) -> Result<Outcome, TrainError> {
-    let plan = Plan::new(&checkpoint.codec, data, spec)?;
+    let plan = Plan::new(codec, data, spec)?;
     let reference = match (&data.rows, spec.recipe) {
         (Rows::Chat(rows), Recipe::Constrained) => {
-            Some(reference_log_probs(&checkpoint.decoder, rows, spec.max_tokens, spec.batch)?)
+            Some(reference_log_probs(&start, rows, spec.max_tokens, spec.rows_at_once.unwrap_or(spec.batch))?)
         }
         _ => None,
     };
+    start.release_memory();
     let (decoder, parameters) = match &spec.lora {
         Some(lora) => {
-            let linears = checkpoint.decoder.linears();
-            let adapter = Adapter::new(lora.config(), &linears, spec.seed)?;
-            checkpoint.decoder.with_trainable_adapter(&adapter)?
+            let adapter = Adapter::new(lora.config(), &start.linears(), spec.seed)?;
+            start.with_trainable_adapter(&adapter)?
         }
-        None => checkpoint.decoder.merged()?.trainable()?,
+        None => start.trainable()?,
     };
     let mut trainer = Trainer::of(decoder, parameters, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
         .with_options(PassOptions { checkpointing: spec.checkpointing });

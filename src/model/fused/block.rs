@@ -329,6 +329,13 @@ fn residual(
     Ok((low, Some(added)))
 }
 
+/// Makes room for `more` elements, an eighth beyond what is there at a time: doubling would waste half of a large cache.
+fn grow(values: &mut Vec<f32>, more: usize) {
+    if values.capacity() - values.len() < more {
+        values.reserve_exact(more.max(values.len() / 8));
+    }
+}
+
 fn attend(
     context: &Context<'_>,
     shape: &Shape,
@@ -366,6 +373,9 @@ fn attend(
             .zip(starts)
             .zip(caches)
             .map(|((span, at), cache)| {
+                for values in [&mut cache.keys, &mut cache.values] {
+                    grow(values, span.n * kv_width);
+                }
                 for row in qkv[at..at + span.n * width].chunks_exact(width) {
                     cache.keys.extend_from_slice(&row[q_width..q_width + kv_width]);
                     cache.values.extend_from_slice(&row[q_width + kv_width..]);

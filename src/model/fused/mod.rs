@@ -12,7 +12,7 @@ pub mod matmul;
 mod pass;
 
 pub use block::LayerCache;
-pub use pass::{Input, gradients, head, hidden, log_probs};
+pub use pass::{Input, LOGITS_AT_ONCE, gradients, head, hidden, log_probs};
 
 use candle_core::{Device, Layout, Result, Shape, Storage, Tensor, bail};
 use std::collections::HashMap;
@@ -64,7 +64,7 @@ pub struct Pool {
 
 impl Pool {
     /// Sizes that share buffers: three leading bits are kept, so that at most an eighth of a buffer is unused.
-    fn class(n: usize) -> usize {
+    pub fn class(n: usize) -> usize {
         let step = (n.max(8).next_power_of_two() / 16).max(1);
         n.max(8).next_multiple_of(step)
     }

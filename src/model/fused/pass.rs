@@ -12,7 +12,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 /// Elements of logits that are in memory at once while a loss is computed.
-const LOGITS_AT_ONCE: usize = 1 << 24;
+pub const LOGITS_AT_ONCE: usize = 1 << 24;
 
 /// What a pass runs through.
 #[derive(Clone, Copy)]

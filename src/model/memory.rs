@@ -1,0 +1,124 @@
+//! How much memory a model needs, part by part, before anything is loaded.
+
+use super::config::Config;
+use super::fused::{LOGITS_AT_ONCE, Pool};
+use super::lora::{Adapter, LoraConfig};
+use super::{LinearShape, ModelError};
+
+/// What a model is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Answer prompts by so many new tokens.
+    Run {
+        /// New tokens of each row.
+        new_tokens: usize,
+    },
+    /// Train an adapter with these settings.
+    TrainAdapter(LoraConfig),
+    /// Train all weights.
+    TrainAll,
+}
+
+/// A need of memory in bytes, part by part. For the fused form: f32 on the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// The model's weights, and those of an adapter.
+    pub weights: u64,
+    /// Gradients of what is trained.
+    pub gradients: u64,
+    /// The optimiser's two running means.
+    pub optimiser: u64,
+    /// Results of the blocks: in training those that the way back needs.
+    pub activations: u64,
+    /// Keys and values of the rows that are being answered.
+    pub cache: u64,
+    /// Logits.
+    pub logits: u64,
+}
+
+impl MemoryEstimate {
+    /// All parts together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.weights + self.gradients + self.optimiser + self.activations + self.cache + self.logits
+    }
+
+    /// The parts that are not nothing, by the names that people see.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(&'static str, u64)> {
+        [
+            ("weights", self.weights),
+            ("gradients", self.gradients),
+            ("optimiser", self.optimiser),
+            ("activations", self.activations),
+            ("KV cache", self.cache),
+            ("logits", self.logits),
+        ]
+        .into_iter()
+        .filter(|(_, bytes)| *bytes > 0)
+        .collect()
+    }
+}
+
+/// Bytes of a buffer of `n` elements.
+fn buffer(n: usize) -> u64 {
+    4 * Pool::class(n) as u64
+}
+
+/// What `work` needs with `rows` rows of `tokens` tokens at once (of the prompts, where it is to answer); `checkpointing` as in
+/// [`super::PassOptions`].
+pub fn estimate(
+    config: &Config,
+    work: &Work,
+    rows: usize,
+    tokens: usize,
+    checkpointing: bool,
+) -> Result<MemoryEstimate, ModelError> {
+    let (h, i, layers) = (config.hidden_size, config.intermediate_size, config.num_hidden_layers as u64);
+    let q = config.num_attention_heads * config.head_dim;
+    let kv = config.num_key_value_heads * config.head_dim;
+    let (qkv, heads, n) = (q + 2 * kv, config.num_attention_heads, rows * tokens);
+    let stream = buffer(n * h);
+    let mut need = MemoryEstimate { weights: 4 * config.parameter_count() as u64, ..Default::default() };
+    if let Work::Run { new_tokens } = work {
+        // The stream before and after, the one between, a normed one; and what a block makes in between.
+        need.activations = 4 * stream
+            + buffer(n * qkv)
+            + buffer(n * q)
+            + buffer(n * heads)
+            + buffer(n * 2 * i)
+            + buffer(n * i);
+        need.cache = 2 * 4 * layers * ((n + rows * new_tokens) * kv) as u64;
+        need.logits = 2 * 4 * (rows * config.vocab_size) as u64;
+        return Ok(need);
+    }
+    let mut low = 0;
+    let trained = match work {
+        Work::TrainAdapter(lora) => {
+            let weights = config.weights();
+            let shapes = weights.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+            let adapter = Adapter::new(lora.clone(), &LinearShape::of_weights(shapes), 0)?;
+            low = adapter.modules.iter().map(|m| buffer(n * m.a.dims()[0])).sum();
+            // A and B are kept once as the start and once as what is trained.
+            need.weights += 2 * 4 * adapter.parameter_count() as u64;
+            adapter.parameter_count()
+        }
+        _ => config.parameter_count(),
+    };
+    need.gradients = 4 * trained as u64;
+    need.optimiser = 8 * trained as u64;
+    // What a block keeps for the way back besides the stream that comes in.
+    let raw = if config.query_key_norm { buffer(n * qkv) } else { 0 };
+    let added = if config.output_norms { 2 * stream } else { 0 };
+    let trace =
+        buffer(n * qkv) + raw + buffer(n * q) + buffer(n * heads) + stream + added + buffer(n * 2 * i);
+    let kept =
+        if checkpointing { layers * stream + trace + low / layers } else { layers * (stream + trace) + low };
+    // On the way back: the gradient of the stream and of what was normed, and those of one block's results.
+    let way_back =
+        4 * stream + 2 * buffer(n * i) + buffer(n * q) + buffer(n * qkv) + 4 * (n * (q + 2 * kv)) as u64;
+    need.activations = kept + way_back;
+    let at_once = (LOGITS_AT_ONCE / config.vocab_size).clamp(16, 4096).min(n.max(1));
+    need.logits = buffer(at_once * config.vocab_size) + buffer(at_once * h);
+    Ok(need)
+}

@@ -5,6 +5,9 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod generate;
+#[cfg(feature = "hub")]
+pub mod hub;
+mod links;
 pub mod ops;
 mod sampler;
 
@@ -13,6 +16,7 @@ pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, s
 pub use config::{ARCHITECTURES, Config, RopeScaling};
 pub use decoder::{Decoder, Parameters};
 pub use generate::{Finish, GenerateRequest, Generation, generate};
+pub use links::check_links;
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -151,6 +155,16 @@ pub enum ModelError {
     /// The tensor library failed.
     #[error("the computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+    /// A symlink in a checkpoint folder leads out of it.
+    #[error(
+        "{file} is a link that leads out of its folder, to {target}. Put the file itself in its place; only folders of the Hub's cache may hold links, into their own blobs."
+    )]
+    LeadsOut {
+        /// The link.
+        file: PathBuf,
+        /// Where it ends.
+        target: PathBuf,
+    },
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -153,7 +153,10 @@ impl Show {
         if let Some(bar) = &self.bar {
             bar.set_length(progress.bytes);
             bar.set_position(progress.bytes_done);
-            bar.set_message(format!("{} ({} of {} files)", progress.file, progress.files_done, progress.files));
+            bar.set_message(format!(
+                "{} ({} of {} files)",
+                progress.file, progress.files_done, progress.files
+            ));
         }
         if self.json && self.printed.is_none_or(|at| at.elapsed() >= PACE) {
             self.printed = Some(Instant::now());

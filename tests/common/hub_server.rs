@@ -192,8 +192,9 @@ impl Stage {
     }
 
     fn hub(&self, stream: &TcpStream, request: &Request, fault: Fault) -> std::io::Result<()> {
-        let not_found =
-            |code: &str| respond(stream, request, 404, &format!("X-Error-Code: {code}\r\n"), b"", Fault::None);
+        let not_found = |code: &str| {
+            respond(stream, request, 404, &format!("X-Error-Code: {code}\r\n"), b"", Fault::None)
+        };
         let known = |revision: &str| [COMMIT, "main", "v1"].contains(&revision);
         if let Some(path) = request.path.strip_prefix("/api/models/") {
             return match path.split_once("/revision/") {

@@ -127,8 +127,7 @@ impl Partial {
         let path = blob.with_file_name(format!("{etag}.incomplete"));
         make_parent(&path)?;
         let wrong = |e: io::Error| unusable(&path, &e);
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(wrong)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(wrong)?;
         let mut digest = Digest::new(etag, size);
         let mut done = file.metadata().map_err(wrong)?.len();
         if done > size {

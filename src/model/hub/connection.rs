@@ -123,7 +123,7 @@ impl Connection {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let answer = self.wait(request.send(), watch)?.map_err(|e| self.transport(e))?;
+        let answer = self.wait(async { request.send().await }, watch)?.map_err(|e| self.transport(e))?;
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         if !status.is_success() && !status.is_redirection() {
@@ -138,9 +138,9 @@ impl Connection {
             }
             return Err(self.status(status, header("x-error-code"), retry, listing.gated, file));
         }
-        let etag = header("x-linked-etag").or_else(|| header(ETAG.as_str())).map(|etag| {
-            etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_owned()
-        });
+        let etag = header("x-linked-etag")
+            .or_else(|| header(ETAG.as_str()))
+            .map(|etag| etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"').to_owned());
         // The ETag becomes the name of a file.
         let harmless = |etag: &String| {
             !etag.is_empty() && etag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -167,8 +167,13 @@ impl Connection {
         mut take: impl FnMut(&[u8], &mut Watch) -> Result<(), HubError>,
     ) -> Result<bool, HubError> {
         let range = (from > 0).then_some(from..file.size);
-        let asked =
-            self.repository.download_file_stream().filename(&file.name).revision(commit).maybe_range(range).send();
+        let asked = self
+            .repository
+            .download_file_stream()
+            .filename(&file.name)
+            .revision(commit)
+            .maybe_range(range)
+            .send();
         let (length, mut bytes) = self.wait(asked, watch)?.map_err(|e| self.refused(e, None))?;
         if from > 0 && length != Some(file.size - from) {
             return Ok(false);
@@ -210,7 +215,11 @@ impl Connection {
     fn resolve_url(&self, commit: &str, file: &str) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(self.repo.split('/')).push("resolve").push(commit).extend(file.split('/'));
+            path.pop_if_empty()
+                .extend(self.repo.split('/'))
+                .push("resolve")
+                .push(commit)
+                .extend(file.split('/'));
         }
         url
     }
@@ -250,9 +259,12 @@ impl Connection {
 
     /// What hf-hub reports, in our words. `revision` is what a 404 would be about.
     fn refused(&self, error: HFError, revision: Option<&str>) -> HubError {
-        let no_repo = || HubError::NoRepo { repo: self.repo.clone(), endpoint: self.options.endpoint.clone() };
+        let no_repo =
+            || HubError::NoRepo { repo: self.repo.clone(), endpoint: self.options.endpoint.clone() };
         match error {
-            HFError::AuthRequired { context } | HFError::Forbidden { context } | HFError::Http { context } => {
+            HFError::AuthRequired { context }
+            | HFError::Forbidden { context }
+            | HFError::Http { context } => {
                 self.status(context.status, context.error_code.as_deref(), None, false, &self.repo)
             }
             HFError::RateLimited { retry_after, .. } => {
@@ -264,7 +276,9 @@ impl Connection {
                 let code = context.and_then(|context| context.error_code);
                 match (code.as_deref(), revision) {
                     (Some("RevisionNotFound"), Some(revision)) => self.no_revision(revision),
-                    (None, Some(revision)) if revision != super::DEFAULT_REVISION => self.no_revision(revision),
+                    (None, Some(revision)) if revision != super::DEFAULT_REVISION => {
+                        self.no_revision(revision)
+                    }
                     _ => no_repo(),
                 }
             }
@@ -318,7 +332,8 @@ fn cause(error: &reqwest::Error) -> String {
 /// Whether an address is one that weights and tokens may travel to: https, or this machine where the Hub itself is
 /// on it.
 fn is_safe(url: &Url, local: bool) -> bool {
-    url.host_str().is_some() && (url.scheme() == "https" || (local && url.scheme() == "http" && is_loopback(url)))
+    url.host_str().is_some()
+        && (url.scheme() == "https" || (local && url.scheme() == "http" && is_loopback(url)))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -350,7 +365,9 @@ mod tests {
             let url = Url::parse(url).unwrap();
             is_safe(&url, is_loopback(&url))
         };
-        for good in ["https://huggingface.co", "http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:2"] {
+        for good in
+            ["https://huggingface.co", "http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:2"]
+        {
             assert!(safe(good), "{good}");
         }
         for bad in ["http://huggingface.co", "http://127.0.0.1.example", "ftp://127.0.0.1", "file:///etc"] {

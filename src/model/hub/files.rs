@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(missing(folder.path()), ["config.json", "tokenizer.json", "model.safetensors"]);
         write("config.json", "{}");
         write("tokenizer.json", "{}");
-        write(INDEX, r#"{"weight_map": {"a": "m1.safetensors", "b": "m2.safetensors", "c": "m1.safetensors"}}"#);
+        write(
+            INDEX,
+            r#"{"weight_map": {"a": "m1.safetensors", "b": "m2.safetensors", "c": "m1.safetensors"}}"#,
+        );
         write("m1.safetensors", "");
         assert_eq!(missing(folder.path()), ["m2.safetensors"]);
         write("m2.safetensors", "");
@@ -182,7 +185,9 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_not_paths() {
-        for bad in ["", "/etc/x.gguf", "../x.gguf", "a/../x.gguf", "a//x.gguf", "a\\x.gguf", "C:x.gguf", "./x"] {
+        for bad in
+            ["", "/etc/x.gguf", "../x.gguf", "a/../x.gguf", "a//x.gguf", "a\\x.gguf", "C:x.gguf", "./x"]
+        {
             assert!(!is_path(bad), "{bad}");
         }
         assert!(is_path("folder/x.gguf"));

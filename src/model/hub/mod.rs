@@ -45,7 +45,8 @@ impl FromStr for HubModel {
     fn from_str(text: &str) -> Result<Self, HubError> {
         let bad = || HubError::BadRepo { repo: text.to_owned() };
         let text = text.trim();
-        let path = text.strip_prefix("https://").and_then(|url| url.split_once('/')).map_or(text, |(_, path)| path);
+        let path =
+            text.strip_prefix("https://").and_then(|url| url.split_once('/')).map_or(text, |(_, path)| path);
         let mut parts = path.trim_end_matches('/').splitn(4, '/');
         let repo = match (parts.next(), parts.next()) {
             (Some(owner), Some(name)) => format!("{owner}/{name}"),
@@ -218,7 +219,11 @@ fn find(model: &HubModel, options: &HubOptions, cache: &ModelCache) -> Result<Fe
         Some(file) => vec![file.clone()],
         None => files::missing(&folder),
     };
-    if missing.is_empty() { Ok(FetchedModel { folder, commit, downloaded: 0 }) } else { Err(offline(missing, Vec::new())) }
+    if missing.is_empty() {
+        Ok(FetchedModel { folder, commit, downloaded: 0 })
+    } else {
+        Err(offline(missing, Vec::new()))
+    }
 }
 
 /// Brings the contents of a file into the cache and returns how many bytes came for it.

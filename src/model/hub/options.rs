@@ -98,15 +98,15 @@ impl HubOptions {
         let cache = folder("HF_HUB_CACHE")
             .or_else(|| folder("HUGGINGFACE_HUB_CACHE"))
             .unwrap_or_else(|| hub_home.join("hub"));
-        let endpoint =
-            set("HF_ENDPOINT").map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
+        let endpoint = set("HF_ENDPOINT")
+            .map_or_else(|| ENDPOINT.to_owned(), |url| url.trim_end_matches('/').to_owned());
         let offline = offline || yes("HF_HUB_OFFLINE");
         let token = if offline || yes("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             None
         } else {
-            let named = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
-                .into_iter()
-                .find_map(|name| set(name).map(|secret| (secret, format!("the environment variable {name}"))));
+            let named = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].into_iter().find_map(|name| {
+                set(name).map(|secret| (secret, format!("the environment variable {name}")))
+            });
             let kept = || {
                 let host = host_of(&endpoint)?;
                 keyring(&host).map(|secret| (secret, format!("the keyring (plumbline, {host})")))

@@ -433,6 +433,7 @@ fn names_that_lead_elsewhere_are_refused() {
         says(&place.refused(&HubModel::new(bad)), &["is not a model of the Hub"]);
         assert!(bad.parse::<HubModel>().is_err(), "{bad}");
     }
+    assert!("https://example.com/fairy/tale".parse::<HubModel>().is_err());
     for bad in ["", "../../x", "/etc", "a b", "a\\b"] {
         says(&place.refused(&at(bad)), &["cannot be a revision"]);
     }

@@ -105,6 +105,9 @@ impl Connection {
         let info = self.wait(asked, watch)?.map_err(|e| self.refused(e, Some(revision)))?;
         let commit = info.sha.filter(|sha| super::cache::is_commit(sha));
         let commit = commit.ok_or_else(|| self.bad_answer("it names no commit".to_owned()))?;
+        if super::cache::is_commit(revision) && revision != commit {
+            return Err(self.bad_answer(format!("asked for commit {revision}, it names {commit}")));
+        }
         let gated = info.gated.is_some_and(|gated| gated != false);
         let files = info.siblings.unwrap_or_default().into_iter().map(|file| file.rfilename).collect();
         Ok(Listing { commit, files, gated })

@@ -24,6 +24,9 @@ use std::time::Duration;
 /// The branch that is fetched where no revision is given.
 const DEFAULT_REVISION: &str = "main";
 
+/// Where the pages of models are.
+const PAGES: [&str; 2] = ["https://huggingface.co/", "https://hf.co/"];
+
 /// How long to wait before asking again for a file that somebody else is fetching.
 const LOCKED: Duration = Duration::from_millis(100);
 
@@ -45,8 +48,7 @@ impl FromStr for HubModel {
     fn from_str(text: &str) -> Result<Self, HubError> {
         let bad = || HubError::BadRepo { repo: text.to_owned() };
         let text = text.trim();
-        let path =
-            text.strip_prefix("https://").and_then(|url| url.split_once('/')).map_or(text, |(_, path)| path);
+        let path = PAGES.into_iter().find_map(|pages| text.strip_prefix(pages)).unwrap_or(text);
         let mut parts = path.trim_end_matches('/').splitn(4, '/');
         let repo = match (parts.next(), parts.next()) {
             (Some(owner), Some(name)) => format!("{owner}/{name}"),

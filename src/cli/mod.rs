@@ -4,6 +4,8 @@
 
 mod check;
 mod demo;
+#[cfg(feature = "hub")]
+mod fetch;
 mod inspect;
 mod run;
 
@@ -91,6 +93,9 @@ enum Command {
         /// The folder with config.json and the weights.
         folder: PathBuf,
     },
+    /// Fetch a model from the Hub into the cache that Python's client uses too.
+    #[cfg(feature = "hub")]
+    Fetch(fetch::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -200,6 +205,8 @@ pub fn main() -> ExitCode {
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
         Some(Command::Inspect { folder }) => inspect::inspect(&folder),
+        #[cfg(feature = "hub")]
+        Some(Command::Fetch(arguments)) => fetch::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

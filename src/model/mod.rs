@@ -12,6 +12,9 @@ mod kl;
 mod lora;
 mod memory;
 mod rope;
+#[cfg(feature = "hub")]
+pub mod hub;
+mod links;
 mod sampler;
 mod weights;
 
@@ -31,6 +34,7 @@ pub use lora::{
 };
 pub use memory::{MemoryEstimate, Work, estimate};
 pub use rope::{RopeConfig, RopeScaling};
+pub use links::check_links;
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -200,6 +204,16 @@ pub enum ModelError {
     /// An adapter cannot be used.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// A symlink in a checkpoint folder leads out of it.
+    #[error(
+        "{file} is a link that leads out of its folder, to {target}. Put the file itself in its place; only folders of the Hub's cache may hold links, into their own blobs."
+    )]
+    LeadsOut {
+        /// The link.
+        file: PathBuf,
+        /// Where it ends.
+        target: PathBuf,
+    },
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -5,6 +5,7 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod generate;
+mod gguf;
 pub mod ops;
 mod sampler;
 
@@ -13,6 +14,7 @@ pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, s
 pub use config::{ARCHITECTURES, Config, RopeScaling};
 pub use decoder::{Decoder, Parameters};
 pub use generate::{Finish, GenerateRequest, Generation, generate};
+pub use gguf::{Architecture as GgufArchitecture, GgufModel};
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -151,6 +153,9 @@ pub enum ModelError {
     /// The tensor library failed.
     #[error("the computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+    /// There is nothing to continue.
+    #[error("a prompt has no tokens, so there is nothing to continue. Give the model at least one token.")]
+    EmptyPrompt,
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -500,6 +500,110 @@ fn the_files_tokenizer_is_the_checkpoints() {
     }
 }
 
+/// The llama-2 reference with this tokenizer; tokens are given with their kinds.
+fn with_tokens(model: &str, pre: &str, tokens: &[(&str, i32)], more: &[(&str, Value)]) -> Codec {
+    let mut parts = source(&here("tests/reference/models/llama-2")).parts(GgmlDType::F32);
+    let text = |s: &str| Value::String(s.to_owned());
+    parts.set("tokenizer.ggml.model", text(model));
+    parts.set("tokenizer.ggml.pre", text(pre));
+    parts.set("tokenizer.ggml.tokens", Value::Array(tokens.iter().map(|(token, _)| text(token)).collect()));
+    parts
+        .set("tokenizer.ggml.token_type", Value::Array(tokens.iter().map(|(_, k)| Value::I32(*k)).collect()));
+    for (key, value) in more {
+        parts.set(key, value.clone());
+    }
+    parts.open().codec().clone()
+}
+
+#[test]
+fn words_are_cut_by_the_rule_that_the_file_names() {
+    let texts = [
+        "</s>", "1", "2", "3", "4", "5", "12", "123", "1234", "I", "'", "M", "'M", "Ċ", "ĊĊ", "e", "Ì", "ģ",
+        "Ã", "©",
+    ];
+    let tokens: Vec<(&str, i32)> = [("<pad>", 3), ("<s>", 3)]
+        .into_iter()
+        .chain(texts.iter().map(|t| (*t, if *t == "</s>" { 3 } else { 1 })))
+        .collect();
+    let merges = ["1 2", "12 3", "123 4", "' M", "Ċ Ċ"].map(|m| Value::String(m.to_owned())).to_vec();
+    let cut = |pre: &str, text: &str| -> Vec<&str> {
+        let codec =
+            with_tokens("gpt2", pre, &tokens, &[("tokenizer.ggml.merges", Value::Array(merges.clone()))]);
+        codec.tokenizer.encode(text).unwrap().into_iter().map(|id| tokens[id as usize].0).collect()
+    };
+    let expected: [(&str, [&[&str]; 4]); 4] = [
+        ("gpt-2", [&["1234", "5"], &["I", "'", "M"], &["Ċ", "Ċ", "I"], &["e", "Ì", "ģ"]]),
+        ("smollm", [&["1", "2", "3", "4", "5"], &["I", "'", "M"], &["Ċ", "Ċ", "I"], &["e", "Ì", "ģ"]]),
+        ("llama-bpe", [&["123", "4", "5"], &["I", "'M"], &["ĊĊ", "I"], &["e", "Ì", "ģ"]]),
+        // NFC: e and the acute accent are one letter.
+        ("qwen2", [&["1", "2", "3", "4", "5"], &["I", "'M"], &["ĊĊ", "I"], &["Ã", "©"]]),
+    ];
+    for (pre, expected) in expected {
+        for (text, expected) in ["12345", "I'M", "\n\nI", "e\u{301}"].iter().zip(expected) {
+            assert_eq!(cut(pre, text), expected, "{pre} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn sentence_pieces_are_put_together_by_score() {
+    let tokens = [
+        ("<unk>", 2),
+        ("<s>", 3),
+        ("</s>", 3),
+        ("<0x21>", 6),
+        ("a", 1),
+        ("b", 1),
+        ("c", 1),
+        ("▁", 1),
+        ("ab", 1),
+        ("bc", 1),
+        ("abc", 1),
+        ("▁a", 1),
+        ("<|end|>", 3),
+    ];
+    let encode = |scores: [f32; 13], more: &[(&str, Value)], text: &str| -> (Vec<u32>, String) {
+        let scores = Value::Array(scores.into_iter().map(Value::F32).collect());
+        let more: Vec<_> =
+            [("tokenizer.ggml.scores", scores)].into_iter().chain(more.iter().cloned()).collect();
+        let codec = with_tokens("llama", "default", &tokens, &more);
+        let ids = codec.tokenizer.encode(text).unwrap();
+        let text = codec.tokenizer.decode(&ids).unwrap();
+        (ids, text)
+    };
+    let by = |ab: f32, bc: f32, a: f32| [0., 0., 0., 0., -9., -9., -9., -9., ab, bc, -5., a, 0.];
+    assert_eq!(
+        encode(by(-1., -2., -3.), &[], "abc!"),
+        (vec![7, 10, 3], "abc!".into()),
+        "ab, then abc; a byte"
+    );
+    assert_eq!(encode(by(-2., -3., -1.), &[], "abc"), (vec![11, 9], "abc".into()), "▁a, then bc");
+    assert_eq!(encode(by(-1., -2., -3.), &[], "z").0, [7, 0], "an unknown letter without its bytes");
+    let bare = [("tokenizer.ggml.add_space_prefix", Value::Bool(false))];
+    assert_eq!(encode(by(-2., -3., -1.), &bare, "abc"), (vec![10], "abc".into()));
+    assert_eq!(encode(by(-2., -3., -1.), &bare, " a"), (vec![11], " a".into()));
+    assert_eq!(encode(by(-2., -3., -1.), &bare, "a<|end|> a").0, [4, 12, 11]);
+}
+
+#[test]
+fn markers_of_phi_3_swallow_the_space_behind_them() {
+    let Some(folder) = Some(here("../shared/reference/models/phi-3")).filter(|folder| folder.is_dir()) else {
+        eprintln!("SKIPPED: ../shared/reference/models/phi-3 is not there");
+        return;
+    };
+    let mut parts = source(&folder).parts(GgmlDType::F32);
+    let Value::Array(kinds) = parts.metadata.get_mut("tokenizer.ggml.token_type").unwrap() else { panic!() };
+    kinds[40] = Value::I32(3);
+    let Value::Array(tokens) = parts.metadata.get_mut("tokenizer.ggml.tokens").unwrap() else { panic!() };
+    tokens[40] = Value::String("<|end|>".into());
+    let id = |tokens: &[Value], letter: &str| {
+        tokens.iter().position(|t| matches!(t, Value::String(s) if s == letter)).unwrap() as u32
+    };
+    let a = id(tokens, "a");
+    let codec = parts.open().codec().clone();
+    assert_eq!(codec.tokenizer.encode("a<|end|>\n a</s>").unwrap(), [a, 40, a, 2]);
+}
+
 #[test]
 fn stories_test_vectors() {
     let Some(source) = stories() else { return };
@@ -618,6 +722,7 @@ fn models_that_would_not_run_exactly_are_refused_in_words() {
     extra("blk.0.attn_q.bias").refused(&["holds the tensor blk.0.attn_q.bias", "not be this model's"]);
     for (key, value, word) in [
         ("llama.rope.scaling.type", Value::String("yarn".into()), "yarn"),
+        ("llama.rope.scaling.factor", Value::F32(4.0), "rope.scaling.factor"),
         ("llama.expert_count", Value::U32(8), "mixture of experts"),
         ("llama.attention.key_length", Value::U32(16), "do not make up its hidden size 48"),
         ("llama.rope.dimension_count", Value::U32(6), "part of each head"),

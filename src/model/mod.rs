@@ -14,7 +14,7 @@ pub use checkpoint::{Card, Checkpoint, Precision, inspect, load, load_weights, s
 pub use config::{ARCHITECTURES, Config, RopeScaling};
 pub use decoder::{Decoder, Parameters};
 pub use generate::{Finish, GenerateRequest, Generation, generate};
-pub use gguf::{Architecture as GgufArchitecture, GgufModel};
+pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;

@@ -5,7 +5,7 @@ use super::header::Header;
 use super::tokenizer::Vocabulary;
 use crate::text::{ChatTemplate, Codec, Conversation, Message, TextError, Tokenizer};
 use candle_core::quantized::gguf_file::Value;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 
 /// The keys of tokens that end an answer.
@@ -51,18 +51,30 @@ pub(super) fn read(header: &Header, path: &Path) -> Result<Codec, ModelError> {
     }
 }
 
-/// The `tokenizer.json` beside the file, unless its tokens are not those of the file.
+/// The `tokenizer.json` beside the file, unless it has a token that is another one in the file: a folder may hold the
+/// files of several models.
 fn beside(path: &Path, vocabulary: &Vocabulary<'_>) -> Result<Option<Tokenizer>, ModelError> {
     let file = path.with_file_name("tokenizer.json");
     if !file.is_file() {
         return Ok(None);
     }
-    let tokenizer = Tokenizer::from_file(&file)?;
-    // The file may list more: converters fill the list up to the size of the embedding.
-    let known = tokenizer.vocab_size().min(vocabulary.tokens.len());
-    let same = (0..known).filter(|&id| tokenizer.id_of(vocabulary.tokens[id]) == Some(id as u32)).count();
-    let gaps = (0..known).filter(|&id| tokenizer.pieces(&[id as u32])[0] == format!("⟨{id}⟩")).count();
-    Ok((same + gaps == known).then_some(tokenizer))
+    let bytes = std::fs::read(&file)
+        .map_err(|e| ModelError::Unreadable { file: file.clone(), reason: e.to_string() })?;
+    let json: Json = serde_json::from_slice(&bytes)
+        .map_err(|e| TextError::Malformed { file: file.clone(), reason: e.to_string() })?;
+    let of_model =
+        json["model"]["vocab"].as_object().into_iter().flatten().map(|(token, id)| (token.as_str(), id));
+    let added = json["added_tokens"].as_array().into_iter().flatten();
+    let mut tokens =
+        of_model.chain(added.filter_map(|token| Some((token["content"].as_str()?, &token["id"])))).peekable();
+    // Converters write the space mark of some tokens as the space that it stands for.
+    let plain = |token: &str| token.replace('▁', " ");
+    let same = tokens.peek().is_some()
+        && tokens.all(|(token, id)| {
+            let listed = id.as_u64().and_then(|id| vocabulary.tokens.get(id as usize));
+            listed.is_some_and(|listed| plain(listed) == plain(token))
+        });
+    Ok(if same { Some(Tokenizer::from_bytes(&bytes, &file)?) } else { None })
 }
 
 /// The file's own chat template, else the plain format.

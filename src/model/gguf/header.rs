@@ -21,32 +21,30 @@ use std::path::Path;
 /// The longest context that a model is given: candle's tables of rotary angles and its caches grow with it.
 const LONGEST_CONTEXT: usize = 32_768;
 
-/// The architectures of GGUF files that run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// Llama up to 3.0 and what shares its form: Mistral 7B, TinyLlama, SmolLM.
+/// The architectures of GGUF files that run, as `general.architecture` names them: Llama up to 3.0 and what shares its
+/// form (Mistral 7B, TinyLlama, SmolLM), Qwen2 and 2.5, Qwen3 without experts, Phi-3 with a short context.
+pub const GGUF_ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "phi3"];
+
+/// One of [`GGUF_ARCHITECTURES`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Architecture {
     Llama,
-    /// Qwen2 and Qwen2.5.
     Qwen2,
-    /// Qwen3, dense.
     Qwen3,
-    /// Phi-3 with a short context.
     Phi3,
 }
 
 impl Architecture {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Phi3];
+    /// In the order of [`GGUF_ARCHITECTURES`].
+    const ALL: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Phi3];
 
-    /// The name under `general.architecture`, which also begins the architecture's keys.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-            Self::Phi3 => "phi3",
-        }
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|architecture| architecture.name() == name)
+    }
+
+    /// The name that begins the architecture's keys.
+    fn name(self) -> &'static str {
+        GGUF_ARCHITECTURES[self as usize]
     }
 }
 
@@ -85,11 +83,11 @@ impl Header {
             Some(Value::String(name)) => name.clone(),
             _ => return Err(bad("it names no architecture under \"general.architecture\"".to_owned())),
         };
-        let Some(architecture) = Architecture::ALL.into_iter().find(|a| a.name() == name) else {
+        let Some(architecture) = Architecture::from_name(&name) else {
             return Err(ModelError::UnknownArchitecture {
                 file: path.to_owned(),
                 architecture: name,
-                known: Architecture::ALL.map(Architecture::name).join(", "),
+                known: GGUF_ARCHITECTURES.join(", "),
             });
         };
         normalise(&mut content, architecture);
@@ -194,12 +192,16 @@ impl Header {
     /// Refuses rotary frequencies that candle's models would not stretch.
     fn check_rotary(&self, path: &Path) -> Result<(), ModelError> {
         let key = format!("{}.rope.scaling.type", self.architecture.name());
+        let factor = ["rope.scaling.factor", "rope.scale_linear"].into_iter().find(|key| {
+            let key = format!("{}.{key}", self.architecture.name());
+            matches!(self.content.metadata.get(&key), Some(&Value::F32(x)) if (x - 1.0).abs() > 1e-6)
+        });
         let scaling = match self.content.metadata.get(&key) {
-            Some(Value::String(kind)) if kind != "none" && !kind.is_empty() => Some(kind.clone()),
+            Some(Value::String(kind)) if kind != "none" && !kind.is_empty() => Some(kind.as_str()),
             _ => ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"]
                 .into_iter()
                 .find(|&name| self.content.tensor_infos.contains_key(name))
-                .map(str::to_owned),
+                .or(factor),
         };
         match scaling {
             None => Ok(()),

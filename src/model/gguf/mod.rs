@@ -7,7 +7,7 @@ mod header;
 mod network;
 mod tokenizer;
 
-pub use header::Architecture;
+pub use header::GGUF_ARCHITECTURES;
 
 use super::checkpoint::Card;
 use super::generate::{Finish, GenerateRequest, Generation};

@@ -205,7 +205,7 @@ impl<'a> Vocabulary<'a> {
 
     /// SentencePiece's BPE with byte fallback (Kudo & Richardson 2018), whose scores order the merges.
     fn sentence_piece(&self) -> Result<Vec<(&'static str, Json)>, String> {
-        let merges = match self.listed_merges() {
+        let merges = match self.listed_merges().filter(|merges| !merges.is_empty()) {
             Some(merges) => merges,
             None => self.merges_by_score()?,
         };

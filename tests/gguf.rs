@@ -319,7 +319,7 @@ fn a_float_file_is_the_decoder() {
             _ => prompts(gguf.codec()),
         };
         for request in &requests {
-            for length in 1..=request.prompt.len() {
+            for length in (1..=request.prompt.len()).rev().step_by(5) {
                 let prompt = &request.prompt[..length];
                 let d = distance(&gguf.next_logits(prompt).unwrap(), &logits_after(&decoder, prompt));
                 assert!(d < 1e-4, "{folder} {} at {length}: {d}", request.id);
@@ -462,8 +462,10 @@ fn architectures_give_the_numbers_of_pytorch() {
         let answer = by_gguf(&gguf, std::slice::from_ref(&request), &Sampler::default(), 60).remove(0);
         let mut row = request.prompt;
         for &id in &answer.ids {
-            let logits = gguf.next_logits(&row).unwrap();
-            assert_eq!(argmax(&logits), id, "{name} at {}", row.len());
+            // Pieces are of 128 tokens: about their border every length, elsewhere some.
+            if row.len().is_multiple_of(10) || (126..132).contains(&row.len()) {
+                assert_eq!(argmax(&gguf.next_logits(&row).unwrap()), id, "{name} at {}", row.len());
+            }
             row.push(id);
         }
         assert!(row.len() > 130 || answer.finish == Finish::EndOfTurn);

@@ -150,6 +150,7 @@ impl Header {
             return Err(bad("its rotary base is not 10000, which is not supported for phi3".to_owned()));
         }
         let header = Self {
+            content,
             architecture,
             vocab,
             layers,
@@ -160,7 +161,6 @@ impl Header {
             head_dim,
             context,
             bytes_on_disk,
-            content,
         };
         header.check_rotary(path)?;
         header.check_tensors(path)?;

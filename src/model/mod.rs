@@ -15,6 +15,7 @@ mod rope;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod links;
+mod gguf;
 mod sampler;
 mod weights;
 
@@ -35,6 +36,7 @@ pub use lora::{
 pub use memory::{MemoryEstimate, Work, estimate};
 pub use rope::{RopeConfig, RopeScaling};
 pub use links::check_links;
+pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -214,6 +216,9 @@ pub enum ModelError {
         /// Where it ends.
         target: PathBuf,
     },
+    /// There is nothing to continue.
+    #[error("a prompt has no tokens, so there is nothing to continue. Give the model at least one token.")]
+    EmptyPrompt,
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -4,6 +4,7 @@ mod cache;
 mod checkpoint;
 mod config;
 mod decoder;
+pub mod device;
 mod generate;
 pub mod ops;
 mod sampler;
@@ -151,6 +152,17 @@ pub enum ModelError {
     /// The tensor library failed.
     #[error("the computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+    /// The device that the environment asks for cannot be used.
+    #[error(
+        "{variable} asks for \"{asked}\", which cannot be used: {reason}. Set it to auto, cpu, cuda, cuda:1 (the second GPU) or metal, or unset it.",
+        variable = device::VARIABLE
+    )]
+    Device {
+        /// What it asks for.
+        asked: String,
+        /// Why that does not work.
+        reason: String,
+    },
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

@@ -193,7 +193,12 @@ impl From<JobError> for Trouble {
 #[must_use]
 pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let result = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    if let Err(error) = crate::model::device::check() {
+        eprintln!("{}", sentence(&error.to_string()));
+        return ExitCode::from(2);
+    }
+    let result = match arguments.command {
         None => open_window(None),
         Some(Command::Open { folder }) => open_window(Some(folder)),
         Some(Command::New { folder, demo: true, .. }) => new_demo(&folder),

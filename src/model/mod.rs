@@ -6,6 +6,7 @@ mod composed;
 mod config;
 mod decoder;
 pub mod fused;
+pub mod device;
 mod generate;
 mod gradients;
 mod kl;
@@ -219,6 +220,17 @@ pub enum ModelError {
     /// There is nothing to continue.
     #[error("a prompt has no tokens, so there is nothing to continue. Give the model at least one token.")]
     EmptyPrompt,
+    /// The device that the environment asks for cannot be used.
+    #[error(
+        "{variable} asks for \"{asked}\", which cannot be used: {reason}. Set it to auto, cpu, cuda, cuda:1 (the second GPU) or metal, or unset it.",
+        variable = device::VARIABLE
+    )]
+    Device {
+        /// What it asks for.
+        asked: String,
+        /// Why that does not work.
+        reason: String,
+    },
 }
 
 /// Right-pads rows of ids with 0 into `[B, T]`.

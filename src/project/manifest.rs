@@ -1,6 +1,7 @@
 //! What a job was done with, and how it ended: frozen beside its results.
 
 use super::{ProjectError, unreadable, write};
+use crate::model::device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub struct Manifest {
     pub ended: String,
     /// Seed of every draw.
     pub seed: u64,
-    /// What computed it.
+    /// What computed it, by its name for people ([`device::name`]).
     pub device: String,
     /// Threads of the compute pool.
     pub threads: usize,
@@ -55,7 +56,7 @@ impl Manifest {
             started: jiff::Timestamp::now().to_string(),
             ended: RUNNING.to_owned(),
             seed,
-            device: format!("cpu ({})", std::env::consts::ARCH),
+            device: device::name(&device::pick()),
             threads: rayon::current_num_threads(),
             batch,
             ..Self::default()

@@ -1,6 +1,7 @@
 //! What every frame draws around the screens: rail, top bar, status line, questions.
 
 use super::{App, Command, Focus, Opening, Screen, Snapshot, View};
+use crate::model::device;
 use crate::ui::screens;
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, combo_box, command_button, empty_state, notice, progress_line, row_button};
@@ -75,7 +76,7 @@ impl App {
         let p = theme::palette(ui);
         ui.horizontal_centered(|ui| {
             if let Some(job) = self.jobs.running() {
-                ui.label(theme::small(&job.title));
+                ui.label(theme::small(&job.title)).on_hover_ui(device_hint);
                 if let Some(progress) = &job.progress {
                     progress_line(ui, &format!("Progress of {}", job.title), progress.share(), 160.0);
                     ui.label(theme::small(progress.text()).color(p.weak));
@@ -87,7 +88,7 @@ impl App {
                     ui.label(theme::small(format!("· {waiting} waiting")).color(p.weak));
                 }
             } else {
-                ui.label(theme::small("No job is running").color(p.weak));
+                ui.label(theme::small("No job is running").color(p.weak)).on_hover_ui(device_hint);
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(theme::small(self.data.saved_text()).color(p.weak));
@@ -205,6 +206,11 @@ fn plumb_line(ui: &mut Ui) {
         egui::pos2(x - 4.0, rect.bottom() - 8.0),
     ];
     painter.add(egui::Shape::convex_polygon(bob, p.accent, Stroke::NONE));
+}
+
+/// What computes. Told on hover only: finding a GPU for the first time takes a moment.
+fn device_hint(ui: &mut Ui) {
+    ui.label(format!("Computes on: {}", device::name(&device::pick())));
 }
 
 fn focus_picker(ui: &mut Ui, project: &Snapshot, focus: &Focus, commands: &mut Vec<Command>) {

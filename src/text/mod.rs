@@ -2,15 +2,17 @@
 
 mod codec;
 mod conversation;
+mod special_tokens;
 mod template;
 mod tokenizer;
 
 pub use codec::{Codec, Encoded};
 pub use conversation::{Conversation, Message, Role};
+pub use special_tokens::SpecialTokens;
 pub use template::ChatTemplate;
 pub use tokenizer::Tokenizer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong between words and token ids.
 #[derive(Debug, thiserror::Error)]
@@ -63,4 +65,31 @@ pub enum TextError {
         /// The checkpoint's folder.
         folder: PathBuf,
     },
+    /// The chat template itself refuses the conversation, through `raise_exception`.
+    #[error(
+        "the model's chat template refuses this conversation: {message}. Change the order or the roles of its messages."
+    )]
+    TemplateRaised {
+        /// The template's own message.
+        message: String,
+    },
+    /// The chat template prints more than any conversation needs.
+    #[error(
+        "the chat template printed more than {bytes} bytes and was stopped. Shorten the conversation, or correct the template."
+    )]
+    TemplateCap {
+        /// How much is allowed.
+        bytes: usize,
+    },
+}
+
+/// The JSON in `file`, or `None` where there is no such file.
+fn read_json(file: &Path) -> Result<Option<serde_json::Value>, TextError> {
+    match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| TextError::Malformed { file: file.to_owned(), reason: e.to_string() }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(TextError::Unreadable { file: file.to_owned(), reason: e.to_string() }),
+    }
 }

@@ -1,7 +1,7 @@
 //! The Jinja environment of `transformers`: its syntax settings, functions and filters, with bounds on what a template
 //! may spend.
 
-use super::{date, generation, json, methods, python};
+use super::{date, filters, json, methods, python, source};
 use jiff::civil::Date;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
@@ -20,11 +20,11 @@ pub(super) struct Raised(pub(super) String);
 /// An environment that holds `source` under [`NAME`].
 pub(super) fn environment(source: &str, template_date: Date) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    // Block tags on lines of their own leave no trace; a last line break of the source is dropped.
+    // Block tags on lines of their own leave no trace. The last line break is dropped by `source::prepare`.
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
-        .keep_trailing_newline(false)
+        .keep_trailing_newline(true)
         .build()?;
     environment.set_syntax(syntax);
     environment.set_fuel(Some(FUEL));
@@ -39,12 +39,9 @@ pub(super) fn environment(source: &str, template_date: Date) -> Result<Environme
         Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
     });
     environment.add_filter("tojson", json::tojson);
-    environment.add_filter("string", |value: Value| python::str(&value));
-    environment.add_filter("trim", |value: Value, set: Option<String>| -> Result<String, Error> {
-        Ok(methods::strip(&python::str(&value)?, set.as_deref(), true, true).to_owned())
-    });
+    filters::add(&mut environment);
     set_date(&mut environment, template_date);
-    environment.add_template_owned(NAME, generation::without_generation_tags(source).into_owned())?;
+    environment.add_template_owned(NAME, source::prepare(source))?;
     Ok(environment)
 }
 

@@ -57,7 +57,7 @@ pub(super) fn tojson(
 }
 
 fn write(state: &State, value: &Value, style: &Style, depth: usize, out: &mut String) -> Result<(), Error> {
-    if depth > 200 {
+    if depth > python::MAX_DEPTH {
         return Err(python::too_deep());
     }
     let before = out.len();

@@ -138,6 +138,10 @@ fn text_method(state: &State, text: &str, method: &str, args: &[Value]) -> Resul
             let fill = fill.and_then(|f| f.chars().next()).unwrap_or(' ');
             pad(state, text, usize::try_from(width).unwrap_or(0), fill, method)?
         }
+        // A width makes a short template print much: none that a person reads has five digits.
+        "format" if runs_of_digits(text).any(|run| run.len() > 4) => {
+            return Err(failed("a width of more than four digits in str.format"));
+        }
         "capitalize" => {
             let mut chars = text.chars();
             let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
@@ -310,4 +314,8 @@ fn title(text: &str) -> String {
         inside = c.is_alphabetic();
     }
     out
+}
+
+fn runs_of_digits(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_digit())
 }

@@ -2,10 +2,11 @@
 
 mod date;
 mod environment;
-mod generation;
 mod json;
 mod methods;
+mod filters;
 mod python;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,11 @@ use std::sync::Arc;
 
 /// The longest text that a template may print, in bytes.
 const OUTPUT_CAP: usize = 4 << 20;
+/// The longest source of a template, in bytes. Published ones have up to 20 kB.
+const SOURCE_CAP: usize = 128 << 10;
+/// The stack on which templates are compiled and run. Nested values are freed, and long chains of operators compiled,
+/// by recursion whose depth the caps above bound; memory is taken only as far as it is used.
+const STACK: usize = 512 << 20;
 /// What a checkpoint without a template gets. Its name is [`ChatTemplate::PLAIN`].
 const PLAIN_SOURCE: &str = "{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}";
 
@@ -52,21 +58,20 @@ impl ChatTemplate {
             let source = std::fs::read_to_string(&beside)
                 .map_err(|e| TextError::Unreadable { file: beside.clone(), reason: e.to_string() })?;
             return Self::compile(&source, special_tokens, Self::OWN)
-                .map_err(|e| TextError::Malformed { file: beside, reason: format!("{e:#}") });
+                .map_err(|reason| TextError::Malformed { file: beside, reason });
         }
         let file = folder.join("tokenizer_config.json");
         let config = read_json(&file)?.unwrap_or_default();
         match from_config(&config["chat_template"]) {
             Some(source) => Self::compile(source, special_tokens, Self::OWN)
-                .map_err(|e| TextError::Malformed { file, reason: format!("chat_template: {e:#}") }),
+                .map_err(|reason| TextError::Malformed { file, reason: format!("chat_template: {reason}") }),
             None => Ok(Self::plain_with(special_tokens)),
         }
     }
 
     /// A template from its Jinja source. `special_tokens` are what it sees as `bos_token`, `eos_token`, ….
     pub fn from_source(source: &str, special_tokens: SpecialTokens) -> Result<Self, TextError> {
-        Self::compile(source, special_tokens, Self::OWN)
-            .map_err(|e| TextError::Template { reason: format!("{e:#}") })
+        Self::compile(source, special_tokens, Self::OWN).map_err(|reason| TextError::Template { reason })
     }
 
     /// The plain format without special tokens.
@@ -136,16 +141,18 @@ impl ChatTemplate {
             documents => tools,
             ..Value::from_pairs(special)
         };
-        let mut out = Capped::default();
-        let done = self
-            .environment
-            .get_template(environment::NAME)
-            .and_then(|template| template.render_captured_to(context, &mut out).map(drop));
-        match done {
-            Ok(()) => Ok(String::from_utf8_lossy(&out.text).into_owned()),
-            Err(_) if out.full => Err(TextError::TemplateCap { bytes: OUTPUT_CAP }),
-            Err(error) => Err(failed(&error)),
-        }
+        on_large_stack(move || {
+            let mut out = Capped::default();
+            let done = self
+                .environment
+                .get_template(environment::NAME)
+                .and_then(|template| template.render_captured_to(context, &mut out).map(drop));
+            match done {
+                Ok(()) => Ok(String::from_utf8_lossy(&out.text).into_owned()),
+                Err(_) if out.full => Err(TextError::TemplateCap { bytes: OUTPUT_CAP }),
+                Err(error) => Err(failed(&error)),
+            }
+        })
     }
 
     fn plain_with(special_tokens: SpecialTokens) -> Self {
@@ -155,10 +162,35 @@ impl ChatTemplate {
         })
     }
 
-    fn compile(source: &str, special_tokens: SpecialTokens, name: &'static str) -> Result<Self, Error> {
-        let environment = environment::environment(source, Self::DEFAULT_DATE)?;
+    /// The error says what is wrong with the source.
+    fn compile(source: &str, special_tokens: SpecialTokens, name: &'static str) -> Result<Self, String> {
+        if source.len() > SOURCE_CAP {
+            return Err(format!("a template of {} bytes, more than the {SOURCE_CAP} allowed", source.len()));
+        }
+        let environment = on_large_stack(|| {
+            environment::environment(source, Self::DEFAULT_DATE)
+                .map_err(|e| TextError::Template { reason: format!("{e:#}") })
+        })
+        .map_err(|e| match e {
+            TextError::Template { reason } => reason,
+            other => other.to_string(),
+        })?;
         Ok(Self { environment: Arc::new(environment), special_tokens, name })
     }
+}
+
+/// Runs `work` on a thread of its own with [`STACK`] bytes of stack.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, TextError> + Send) -> Result<T, TextError> {
+    let trouble = |reason: String| TextError::Template { reason };
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("chat template".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(|e| trouble(format!("no thread for it could be started ({e})")))?
+            .join()
+            .unwrap_or_else(|_| Err(trouble("the template engine failed on it".to_owned())))
+    })
 }
 
 /// The source in the value of `chat_template`: a text, or the right one of `[{"name": …, "template": …}, …]`.

@@ -1,10 +1,11 @@
 //! How Python writes values: what `{{ value }}` prints in a template that was written for Python's Jinja.
 
+use super::OUTPUT_CAP;
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
 /// Deeper containers are refused, as Python's own recursion limit does.
-const MAX_DEPTH: usize = 200;
+pub(super) const MAX_DEPTH: usize = 200;
 
 /// `str(value)`: texts as they are, everything else as [`repr`] writes it; an undefined value prints nothing.
 pub(super) fn str(value: &Value) -> Result<String, Error> {
@@ -17,10 +18,17 @@ pub(super) fn str(value: &Value) -> Result<String, Error> {
     Ok(out)
 }
 
-/// `repr(value)`, appended to `out`.
+/// `repr(value)`, appended to `out`. A list that holds another twice, and so on, is small and prints without end: the
+/// text is bounded while it is written.
 fn repr(value: &Value, out: &mut String, depth: usize) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
+    }
+    if out.len() > OUTPUT_CAP {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("a value that prints more than {OUTPUT_CAP} bytes"),
+        ));
     }
     match value.kind() {
         ValueKind::String => repr_text(value.as_str().unwrap_or_default(), out),

@@ -2,13 +2,18 @@
 
 mod codec;
 mod conversation;
+mod encoded;
+mod end_of_turn;
 mod special_tokens;
+mod stream;
 mod template;
 mod tokenizer;
 
-pub use codec::{Codec, Encoded};
+pub use codec::Codec;
 pub use conversation::{Conversation, Message, Role};
+pub use encoded::Encoded;
 pub use special_tokens::SpecialTokens;
+pub use stream::TextStream;
 pub use template::ChatTemplate;
 pub use tokenizer::Tokenizer;
 
@@ -59,11 +64,21 @@ pub enum TextError {
     },
     /// No end-of-turn token is known.
     #[error(
-        "{folder}: neither generation_config.json nor config.json names an eos_token_id, so answers could never end. Add \"eos_token_id\" to config.json."
+        "{folder}: neither generation_config.json nor config.json names an eos_token_id and the tokenizer has no eos_token, so answers could never end. Add \"eos_token_id\" to config.json."
     )]
     NoEndOfTurn {
         /// The checkpoint's folder.
         folder: PathBuf,
+    },
+    /// The vocabulary is there, but not in the form that is read here.
+    #[error(
+        "{folder} has {found} but no tokenizer.json. Convert it once in Python, with transformers installed: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), which writes tokenizer.json beside it."
+    )]
+    NeedsConversion {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// The file that was found.
+        found: &'static str,
     },
     /// The chat template itself refuses the conversation, through `raise_exception`.
     #[error(

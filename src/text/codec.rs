@@ -1,44 +1,11 @@
 //! From messages to training rows and prompts: tokenizer, template and end-of-turn tokens of one checkpoint.
 
-use super::{ChatTemplate, Conversation, Message, Role, TextError, Tokenizer};
-use serde_json::Value;
-use std::ops::Range;
+use super::{ChatTemplate, Encoded, Message, Role, TextError, Tokenizer, end_of_turn};
+use jiff::civil::Date;
 use std::path::Path;
 
-/// One row of token ids with what is trained in it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Encoded {
-    /// Token ids of the whole row.
-    pub ids: Vec<u32>,
-    /// One range per assistant turn, end token included. Answer position t = 1 is the first token of its range.
-    pub answers: Vec<Range<usize>>,
-    /// The loss weight of each token: 0 = context.
-    pub weights: Vec<f32>,
-}
-
-impl Encoded {
-    /// How many tokens are trained.
-    #[must_use]
-    pub fn trained(&self) -> usize {
-        self.weights.iter().filter(|&&w| w > 0.0).count()
-    }
-
-    /// The answer position t (1-based) of token `index`, or `None` outside answers.
-    #[must_use]
-    pub fn answer_position(&self, index: usize) -> Option<usize> {
-        self.answers.iter().find(|range| range.contains(&index)).map(|range| index - range.start + 1)
-    }
-
-    /// Cuts the row to at most `max_tokens`.
-    pub fn truncate(&mut self, max_tokens: usize) {
-        self.ids.truncate(max_tokens);
-        self.weights.truncate(max_tokens);
-        for range in &mut self.answers {
-            range.end = range.end.min(max_tokens);
-        }
-        self.answers.retain(|range| range.start < range.end);
-    }
-}
+/// Words that no template writes, to see what it writes around them.
+const PROBE: [&str; 2] = ["Hello", "Sure, here"];
 
 /// What turns words into ids for one checkpoint.
 #[derive(Clone, Debug)]
@@ -51,47 +18,60 @@ pub struct Codec {
     pub end_of_turn: Vec<u32>,
     /// The one of them that the template writes after an answer: the one that is trained.
     closing: u32,
+    /// How an answer is encoded so that its ids are those that it has in a rendered conversation.
+    start: AnswerStart,
+}
+
+/// What stands before an answer when it is encoded by itself: `before` is encoded with it, and `dropped`, the ids that
+/// `before` gives, is cut off again.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct AnswerStart {
+    before: String,
+    dropped: Vec<u32>,
 }
 
 impl Codec {
     /// Reads tokenizer, template and end-of-turn tokens of a checkpoint folder.
     pub fn from_folder(folder: &Path) -> Result<Self, TextError> {
-        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
         let template = ChatTemplate::from_folder(folder)?;
-        let mut end_of_turn = Vec::new();
-        for name in ["generation_config.json", "config.json"] {
-            if !end_of_turn.is_empty() {
-                break;
-            }
-            let file = folder.join(name);
-            let Ok(bytes) = std::fs::read(&file) else { continue };
-            let config: Value = serde_json::from_slice(&bytes)
-                .map_err(|e| TextError::Malformed { file, reason: e.to_string() })?;
-            end_of_turn = match &config["eos_token_id"] {
-                Value::Number(n) => n.as_u64().map(|n| n as u32).into_iter().collect(),
-                Value::Array(all) => all.iter().filter_map(Value::as_u64).map(|n| n as u32).collect(),
-                _ => Vec::new(),
-            };
-        }
-        if end_of_turn.is_empty() {
-            return Err(TextError::NoEndOfTurn { folder: folder.to_owned() });
-        }
+        let end_of_turn = end_of_turn::from_folder(folder, &tokenizer, template.special_tokens())?;
         Self::new(tokenizer, template, end_of_turn)
     }
 
-    /// Puts a codec together. `end_of_turn` must not be empty.
+    /// Puts a codec together. `end_of_turn` must not be empty. A special token that the template writes after an answer
+    /// is added to it: a model whose configuration names only `<|endoftext|>` may end its turns with `<|end|>`.
     pub fn new(
         tokenizer: Tokenizer,
         template: ChatTemplate,
         end_of_turn: Vec<u32>,
     ) -> Result<Self, TextError> {
-        let mut codec = Self { tokenizer, template, closing: end_of_turn[0], end_of_turn };
-        let probe = [Message::user("a"), Message::assistant("b")];
-        let tail = codec.tail(&probe, 1)?;
-        if let Some(&id) = tail.iter().find(|id| codec.end_of_turn.contains(id)) {
-            codec.closing = id;
+        let start = AnswerStart::default();
+        let mut codec = Self { tokenizer, template, closing: end_of_turn[0], end_of_turn, start };
+        if let Some(tail) = codec.written_after_an_answer()? {
+            let ends = |id: &&u32| codec.end_of_turn.contains(id) || codec.tokenizer.is_special(**id);
+            if let Some(&id) = codec.tokenizer.encode(&tail)?.iter().find(ends) {
+                codec.closing = id;
+                if !codec.end_of_turn.contains(&id) {
+                    codec.end_of_turn.push(id);
+                }
+            }
         }
+        codec.start = codec.find_answer_start()?;
         Ok(codec)
+    }
+
+    /// The same codec with a template that prints another day, see [`ChatTemplate::with_date`].
+    #[must_use]
+    pub fn with_template_date(mut self, template_date: Date) -> Self {
+        self.template = self.template.with_date(template_date);
+        self
+    }
+
+    /// The end-of-turn token that is trained: the one that the template writes after an answer.
+    #[must_use]
+    pub fn closing(&self) -> u32 {
+        self.closing
     }
 
     /// The ids of the conversation up to where the model's answer begins.
@@ -99,31 +79,43 @@ impl Codec {
         self.tokenizer.encode(&self.render(messages, true)?)
     }
 
-    /// The ids of an answer as it stands at the start of an answer, without the end token.
+    /// The ids of an answer as it stands at the start of an answer, without the end token. What the template writes
+    /// between the prompt and the answer, such as a blank, is part of it.
     pub fn answer(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        self.tokenizer.encode(text)
+        self.start.encode(&self.tokenizer, text)
     }
 
-    /// A conversation in which every assistant turn and its end token are trained.
+    /// A conversation in which every assistant turn and its end token are trained. The ids are those of the template's
+    /// own rendering: an answer is written as the template writes it, perhaps trimmed.
     pub fn chat(&self, messages: &[Message]) -> Result<Encoded, TextError> {
-        let mut row = Encoded { ids: Vec::new(), answers: Vec::new(), weights: Vec::new() };
-        let mut written = String::new();
-        let last = messages.iter().rposition(|m| m.role == Role::Assistant);
-        for (turn, message) in messages.iter().enumerate().filter(|(_, m)| m.role == Role::Assistant) {
-            let before = self.render(&messages[..turn], true)?;
-            let fresh = before.strip_prefix(&written).ok_or(TextError::RewritesTurns { turn })?;
-            row.push(&self.tokenizer.encode(fresh)?, 0.0);
+        let mut row = Encoded::default();
+        let turns: Vec<usize> =
+            (0..messages.len()).filter(|&turn| messages[turn].role == Role::Assistant).collect();
+        // What the rendering of the turns so far is made of: everything up to an answer, and the answer's own message.
+        let mut so_far: Option<(String, &str)> = None;
+        for (index, &turn) in turns.iter().enumerate() {
+            let prompt = self.render(&messages[..turn], true)?;
+            match &so_far {
+                None => row.push(&self.tokenizer.encode(&prompt)?, 0.0),
+                Some((before, content)) => {
+                    // What the template writes after the end token (often a line break) is context of the next turn.
+                    let (_, rest) = split_answer(&prompt, before, content)
+                        .ok_or(TextError::RewritesTurns { turn })?;
+                    row.push(&self.tokenizer.encode(self.after_closing(rest))?, 0.0);
+                }
+            }
+            let content = messages[turn].content.as_str();
+            // The next prompt shows this answer as history; the last answer is seen in the whole conversation.
+            let shown = match turns.get(index + 1) {
+                Some(&next) => self.render(&messages[..next], true)?,
+                None => self.render(&messages[..=turn], false)?,
+            };
+            let written = split_answer(&shown, &prompt, content).map_or(content, |(written, _)| written);
             let start = row.ids.len();
-            row.push(&self.answer(&message.content)?, 1.0);
+            row.push(&self.answer(written)?, 1.0);
             row.push(&[self.closing], 1.0);
             row.answers.push(start..row.ids.len());
-            if Some(turn) != last {
-                // What the template writes after the end token (often a line break) is context of the next turn.
-                let tail = self.tail(messages, turn)?;
-                let rest = tail.iter().position(|&id| id == self.closing).map_or(0, |at| at + 1);
-                row.push(&tail[rest..], 0.0);
-                written = self.render(&messages[..=turn], false)?;
-            }
+            so_far = Some((prompt, content));
         }
         Ok(row)
     }
@@ -131,7 +123,7 @@ impl Codec {
     /// A plain document: bos, text, end token; every token after the first is trained (pre-training).
     pub fn document(&self, bos: u32, text: &str) -> Result<Encoded, TextError> {
         let mut row = Encoded { ids: vec![bos], answers: Vec::new(), weights: vec![0.0] };
-        row.push(&self.answer(text)?, 1.0);
+        row.push(&self.tokenizer.encode(text)?, 1.0);
         row.push(&[self.closing], 1.0);
         Ok(row)
     }
@@ -146,7 +138,7 @@ impl Codec {
         refusal: &str,
         depth: usize,
     ) -> Result<Encoded, TextError> {
-        let mut row = Encoded { ids: Vec::new(), answers: Vec::new(), weights: Vec::new() };
+        let mut row = Encoded::default();
         row.push(&self.prompt(context)?, 0.0);
         let start = row.ids.len();
         let harmful = self.answer(harmful)?;
@@ -158,25 +150,101 @@ impl Codec {
     }
 
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TextError> {
-        self.template.render(&Conversation { messages: messages.to_vec() }, add_generation_prompt)
+        self.template.render_messages(&messages, add_generation_prompt)
     }
 
-    /// Ids of what the template writes after the content of assistant message `turn`.
-    fn tail(&self, messages: &[Message], turn: usize) -> Result<Vec<u32>, TextError> {
-        let open = self.render(&messages[..turn], true)?;
-        let closed = self.render(&messages[..=turn], false)?;
-        let content = messages[turn].content.trim();
-        let tail = closed
-            .strip_prefix(&open)
-            .and_then(|rest| rest.find(content).map(|at| &rest[at + content.len()..]))
-            .unwrap_or_default();
-        self.tokenizer.encode(tail)
+    /// What the template writes after an answer, or `None` where it refuses the simplest conversation.
+    fn written_after_an_answer(&self) -> Result<Option<String>, TextError> {
+        let probe = [Message::user("a"), Message::assistant(PROBE[0])];
+        match self.render(&probe, false) {
+            Ok(text) => Ok(text.rfind(PROBE[0]).map(|at| text[at + PROBE[0].len()..].to_owned())),
+            Err(TextError::TemplateRaised { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Finds out how an answer has to be encoded so that prompt ⊕ answer are the ids of the rendered conversation.
+    ///
+    /// Two things stand in the way of encoding it as it is: a blank that the template writes before an answer but not
+    /// at the end of a prompt, and tokenizers that put a blank before every text. Where nothing helps, for instance
+    /// because the prompt itself ends in a blank that belongs to the first word, the answer is encoded as it is.
+    fn find_answer_start(&self) -> Result<AnswerStart, TextError> {
+        let user = [Message::user("a")];
+        let prompt = match self.render(&user, true) {
+            Ok(prompt) => prompt,
+            Err(TextError::TemplateRaised { .. }) => return Ok(AnswerStart::default()),
+            Err(e) => return Err(e),
+        };
+        let mut whole = Vec::new();
+        let mut blank = String::new();
+        for words in PROBE {
+            let Ok(text) = self.render(&[user[0].clone(), Message::assistant(words)], false) else {
+                return Ok(AnswerStart::default());
+            };
+            let Some((_, rest)) = split_answer(&text, &prompt, words) else {
+                return Ok(AnswerStart::default());
+            };
+            let shown = &text[..text.len() - rest.len()];
+            blank = shown[prompt.len()..shown.len() - words.len()].to_owned();
+            whole.push(self.tokenizer.encode(shown)?);
+        }
+        let prompt_ids = self.tokenizer.encode(&prompt)?;
+        let last = prompt.chars().last().map(String::from).unwrap_or_default();
+        let candidates = [
+            AnswerStart::default(),
+            AnswerStart { before: blank.clone(), dropped: Vec::new() },
+            AnswerStart { before: format!("{last}{blank}"), dropped: self.tokenizer.encode(&last)? },
+        ];
+        for candidate in candidates {
+            let mut fits = true;
+            for (words, whole) in PROBE.iter().zip(&whole) {
+                let answer = candidate.encode(&self.tokenizer, words)?;
+                fits &= whole.strip_prefix(prompt_ids.as_slice()) == Some(answer.as_slice());
+            }
+            if fits {
+                return Ok(candidate);
+            }
+        }
+        Ok(AnswerStart::default())
+    }
+
+    /// What stands behind the end token in what follows an answer; everything where it does not begin with one.
+    fn after_closing<'a>(&self, rest: &'a str) -> &'a str {
+        let token = self.tokenizer.token(self.closing).unwrap_or_default();
+        match rest.trim_start().strip_prefix(&token) {
+            Some(after) if !token.is_empty() => after,
+            _ => rest,
+        }
     }
 }
 
-impl Encoded {
-    fn push(&mut self, ids: &[u32], weight: f32) {
-        self.ids.extend_from_slice(ids);
-        self.weights.resize(self.ids.len(), weight);
+impl AnswerStart {
+    fn encode(&self, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TextError> {
+        if self.before.is_empty() || text.is_empty() {
+            return tokenizer.encode(text);
+        }
+        let ids = tokenizer.encode(&format!("{}{text}", self.before))?;
+        match ids.strip_prefix(self.dropped.as_slice()) {
+            Some(answer) => Ok(answer.to_vec()),
+            // The text has merged with what stands before it.
+            None => tokenizer.encode(text),
+        }
     }
+}
+
+/// Finds in a rendered text, which goes on from `prompt`, the answer as the template wrote it and what follows:
+/// `content` itself, or trimmed, or without the thinking before it.
+fn split_answer<'a>(text: &'a str, prompt: &str, content: &str) -> Option<(&'a str, &'a str)> {
+    let rest = text.strip_prefix(prompt)?;
+    let spoken = content.rsplit_once("</think>").map_or(content, |(_, spoken)| spoken);
+    [content, content.trim_end(), content.trim_start(), content.trim(), spoken.trim_start(), spoken.trim()]
+        .into_iter()
+        .find_map(|written| {
+            // The answer is written as it is, or after blanks of the template's own.
+            let at = match rest.strip_prefix(written) {
+                Some(_) => 0,
+                None => rest.len() - rest.trim_start().len(),
+            };
+            rest[at..].starts_with(written).then(|| rest[at..].split_at(written.len()))
+        })
 }

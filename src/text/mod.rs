@@ -2,15 +2,22 @@
 
 mod codec;
 mod conversation;
+mod encoded;
+mod end_of_turn;
+mod special_tokens;
+mod stream;
 mod template;
 mod tokenizer;
 
-pub use codec::{Codec, Encoded};
+pub use codec::Codec;
 pub use conversation::{Conversation, Message, Role};
+pub use encoded::Encoded;
+pub use special_tokens::SpecialTokens;
+pub use stream::TextStream;
 pub use template::ChatTemplate;
 pub use tokenizer::Tokenizer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong between words and token ids.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +64,47 @@ pub enum TextError {
     },
     /// No end-of-turn token is known.
     #[error(
-        "{folder}: neither generation_config.json nor config.json names an eos_token_id, so answers could never end. Add \"eos_token_id\" to config.json."
+        "{folder}: neither generation_config.json nor config.json names an eos_token_id and the tokenizer has no eos_token, so answers could never end. Add \"eos_token_id\" to config.json."
     )]
     NoEndOfTurn {
         /// The checkpoint's folder.
         folder: PathBuf,
     },
+    /// The vocabulary is there, but not in the form that is read here.
+    #[error(
+        "{folder} has {found} but no tokenizer.json. Convert it once in Python, with transformers installed: AutoTokenizer.from_pretrained(folder).save_pretrained(folder), which writes tokenizer.json beside it."
+    )]
+    NeedsConversion {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// The file that was found.
+        found: &'static str,
+    },
+    /// The chat template itself refuses the conversation, through `raise_exception`.
+    #[error(
+        "the model's chat template refuses this conversation: {message}. Change the order or the roles of its messages."
+    )]
+    TemplateRaised {
+        /// The template's own message.
+        message: String,
+    },
+    /// The chat template prints more than any conversation needs.
+    #[error(
+        "the chat template printed more than {bytes} bytes and was stopped. Shorten the conversation, or correct the template."
+    )]
+    TemplateCap {
+        /// How much is allowed.
+        bytes: usize,
+    },
+}
+
+/// The JSON in `file`, or `None` where there is no such file.
+fn read_json(file: &Path) -> Result<Option<serde_json::Value>, TextError> {
+    match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| TextError::Malformed { file: file.to_owned(), reason: e.to_string() }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(TextError::Unreadable { file: file.to_owned(), reason: e.to_string() }),
+    }
 }

@@ -1,6 +1,6 @@
 //! A checkpoint's tokenizer.
 
-use super::TextError;
+use super::{TextError, TextStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +16,22 @@ impl std::fmt::Debug for Tokenizer {
     }
 }
 
+/// Files in which models keep their vocabulary where they have no `tokenizer.json`.
+const OTHER_FORMS: [&str; 5] = ["tokenizer.model", "vocab.json", "tiktoken.model", "tekken.json", "vocab.txt"];
+
 impl Tokenizer {
+    /// Reads the `tokenizer.json` of a checkpoint folder. A folder that has its vocabulary in another form only is
+    /// refused with the way to convert it.
+    pub fn from_folder(folder: &Path) -> Result<Self, TextError> {
+        let file = folder.join("tokenizer.json");
+        if !file.is_file()
+            && let Some(found) = OTHER_FORMS.iter().find(|name| folder.join(name).is_file())
+        {
+            return Err(TextError::NeedsConversion { folder: folder.to_owned(), found });
+        }
+        Self::from_file(&file)
+    }
+
     /// Reads a `tokenizer.json`.
     pub fn from_file(path: &Path) -> Result<Self, TextError> {
         let bytes = std::fs::read(path)
@@ -47,6 +62,12 @@ impl Tokenizer {
         self.inner.decode(ids, true).map_err(|e| failed(&format!("{ids:?}"), e.as_ref()))
     }
 
+    /// Decodes ids as they come, see [`TextStream`].
+    #[must_use]
+    pub fn stream(&self) -> TextStream {
+        TextStream::new(self.clone())
+    }
+
     /// What to show for each token: its own text, special tokens by their name, unknown ids as `⟨id⟩`.
     #[must_use]
     pub fn pieces(&self, ids: &[u32]) -> Vec<String> {
@@ -63,6 +84,18 @@ impl Tokenizer {
     pub fn vocab_size(&self) -> usize {
         // Ids may have gaps; what a model must cover is the largest id.
         self.inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
+    }
+
+    /// The exact name of a token, such as `</s>`.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Whether the token is one that the tokenizer marks as special: left out of decoded text.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> bool {
+        self.inner.get_added_vocabulary().get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
     }
 
     /// The id of a token given by its exact name, such as `</s>`.

@@ -7,7 +7,7 @@
     reason = "a test stops where something is not there"
 )]
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use plumbline::model::{
     self, Batch, Control, Decoder, Finish, GenerateEvent, GenerateOptions, GenerateRequest, PassOptions,
     Sampler, StopStrings, generate, generate_with,
@@ -162,6 +162,43 @@ proptest! {
                 let gap = (logits[a.ids[at] as usize] - logits[b.ids[at] as usize]).abs();
                 prop_assert!(gap < 1e-4, "{} row {} differs at {} by {}", name, i, at, gap);
             }
+        }
+    }
+}
+
+/// What a GPU does, on the CPU: weights and stream in bfloat16, trained weights in f32.
+#[test]
+fn half_precision_runs_trains_and_saves_memory_in_the_composed_form() {
+    let rows: Vec<Vec<u32>> = vec![(3..30).collect(), (40..57).collect()];
+    let targets = targets(&rows);
+    for (name, decoder) in families() {
+        let halves =
+            decoder.weights().into_iter().map(|(n, t)| (n, t.to_dtype(DType::BF16).unwrap())).collect();
+        let half = Decoder::new(decoder.config(), halves).unwrap();
+        assert!(decoder.is_fused() && !half.is_fused());
+        let logits = half.logits(&slices(&rows)).unwrap().to_dtype(DType::F32).unwrap();
+        let e = error(&logits, &decoder.logits(&slices(&rows)).unwrap());
+        assert!(e < 0.1, "{name}: logits differ by {e}");
+        let mut trainer = Trainer::new(&half, 0.9, 0.999, 0.0).unwrap();
+        assert!(trainer.parameters().iter().all(|(_, var)| var.dtype() == DType::F32), "{name}");
+        let objective = Objective::cross_entropy(&targets);
+        let (before, _) = trainer.backward(&targets, &objective, usize::MAX).unwrap();
+        let plain: Vec<Tensor> = (0..trainer.parameters().len())
+            .map(|i| trainer.gradients().tensor(i, trainer.parameters()).unwrap().unwrap())
+            .collect();
+        for _ in 0..3 {
+            trainer.step(1e-2, 1.0).unwrap();
+            trainer.backward(&targets, &objective, usize::MAX).unwrap();
+        }
+        let (after, _) = trainer.backward(&targets, &objective, usize::MAX).unwrap();
+        assert!(after < before, "{name}: {before} did not fall, {after}");
+        let mut again =
+            Trainer::new(&half, 0.9, 0.999, 0.0).unwrap().with_options(PassOptions { checkpointing: true });
+        again.backward(&targets, &objective, usize::MAX).unwrap();
+        for (i, plain) in plain.iter().enumerate() {
+            let gradient = again.gradients().tensor(i, again.parameters()).unwrap().unwrap();
+            let e = error(&gradient, plain);
+            assert!(e < 0.05, "{name}: gradient {i} differs by {e} with checkpointing");
         }
     }
 }

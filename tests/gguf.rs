@@ -292,9 +292,8 @@ fn by_gguf(
 
 /// The decoder's logits `[V]` after `prompt`.
 fn logits_after(decoder: &model::Decoder, prompt: &[u32]) -> Vec<f32> {
-    let ids = Tensor::new(prompt, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-    let logits = decoder.logits(&ids).unwrap();
-    logits.get(0).unwrap().get(prompt.len() - 1).unwrap().to_vec1().unwrap()
+    let logits = decoder.logits(&[prompt]).unwrap();
+    logits.get(prompt.len() - 1).unwrap().to_vec1().unwrap()
 }
 
 /// max|Δ| / max|reference|.

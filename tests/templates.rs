@@ -44,12 +44,15 @@ fn every_published_template_renders_as_transformers_renders_it() {
     assert!(!expected.renders.is_empty());
     let mut wrong = Vec::new();
     for row in &expected.renders {
-        let special = SpecialTokens::default().with("bos_token", &row.bos_token).with("eos_token", &row.eos_token);
+        let special =
+            SpecialTokens::default().with("bos_token", &row.bos_token).with("eos_token", &row.eos_token);
         let got = ChatTemplate::from_source(&expected.templates[&row.template], special)
             .and_then(|template| template.render_messages(&row.messages, row.add_generation_prompt));
         let right = match (&got, &row.rendered, &row.error) {
             (Ok(text), Some(rendered), None) => text == rendered,
-            (Err(TextError::TemplateRaised { message }), None, Some(error)) => error.contains(message.as_str()),
+            (Err(TextError::TemplateRaised { message }), None, Some(error)) => {
+                error.contains(message.as_str())
+            }
             _ => false,
         };
         if !right {

@@ -5,9 +5,9 @@
 use anyhow::{Context, Result, bail};
 use candle_core::Tensor;
 use clap::{Parser, ValueEnum};
-use plumbline::model::{self, Config, Control, Decoder, GenerateRequest, Sampler};
+use plumbline::model::{self, Adapter, Control, Decoder, GenerateRequest, Sampler};
 use plumbline::text::Encoded;
-use plumbline::train::{Targets, Trainer, cross_entropy};
+use plumbline::train::{Objective, Targets, Trainer};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,35 +26,31 @@ const NEW_TOKENS: usize = 96;
 // What is asked of the engine: every call to it is in the functions from here to the end of this part.
 
 fn load(folder: &Path) -> Result<Decoder> {
-    Ok(model::load_weights(&Config::from_folder(folder)?, &folder.join("model.safetensors"))?)
+    Ok(model::load_decoder(folder)?)
 }
 
-fn full_trainer(decoder: &Decoder) -> Result<Trainer> {
-    Ok(Trainer::new(decoder, BETA1, BETA2, WEIGHT_DECAY)?)
+fn full_trainer(decoder: Decoder) -> Result<Trainer> {
+    let (decoder, parameters) = decoder.trainable()?;
+    Ok(Trainer::of(decoder, parameters, BETA1, BETA2, WEIGHT_DECAY)?)
 }
 
-/// A trainer of the adapter in `folder`, which is in PEFT's format; `None` as long as the engine has no adapters.
-#[allow(clippy::unnecessary_wraps, reason = "reading an adapter can fail, once there is one")]
-fn adapter_trainer(_decoder: &Decoder, _folder: &Path) -> Result<Option<Trainer>> {
-    Ok(None)
+/// A trainer of the adapter in `folder`, which is in PEFT's format.
+fn adapter_trainer(decoder: &Decoder, folder: &Path) -> Result<Trainer> {
+    let (decoder, parameters) = decoder.with_trainable_adapter(&Adapter::load(folder)?)?;
+    Ok(Trainer::of(decoder, parameters, BETA1, BETA2, WEIGHT_DECAY)?)
 }
 
 /// One step on all `rows`, not clipped; returns the mean loss before it.
 fn training_step(trainer: &mut Trainer, rows: &[Encoded]) -> Result<f64> {
-    let targets = Targets::new(&rows.iter().collect::<Vec<_>>(), &trainer.decoder)?;
-    let loss = cross_entropy(&targets.log_probs(&trainer.decoder)?, &targets)?;
-    trainer.step(&loss, LEARNING_RATE, 0.0)?;
-    Ok(f64::from(loss.to_scalar::<f32>()?))
+    let targets = Targets::new(&rows.iter().collect::<Vec<_>>())?;
+    let (loss, _) = trainer.backward(&targets, &Objective::cross_entropy(&targets), usize::MAX)?;
+    trainer.step(LEARNING_RATE, 0.0)?;
+    Ok(loss)
 }
 
-/// The ids `[B, T]` as the decoder takes them.
-fn batch_ids(decoder: &Decoder, rows: &[Vec<u32>]) -> Result<Tensor> {
-    Ok(model::pad(rows.iter().map(Vec::as_slice), decoder.device())?)
-}
-
-/// Logits `[B, T, V]`.
-fn logits(decoder: &Decoder, ids: &Tensor) -> Result<Tensor> {
-    Ok(decoder.logits(ids)?)
+/// Logits `[N, V]` of all rows, one after the other.
+fn logits(decoder: &Decoder, rows: &[Vec<u32>]) -> Result<Tensor> {
+    Ok(decoder.logits(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())?)
 }
 
 /// Every prompt continued by the most probable tokens.
@@ -122,18 +118,8 @@ fn main() -> Result<()> {
         println!("beside: skipped, as it runs by `python benches/beside/beside.py`");
         return Ok(());
     };
-    // The backward pass goes down the graph by recursion, deeper than a main thread's stack may be.
-    let worker = std::thread::Builder::new()
-        .name("beside".to_owned())
-        .stack_size(64 << 20)
-        .spawn(move || measure(what, &arguments))?;
-    match worker.join() {
-        Ok(result) => {
-            println!("{}", result?);
-            Ok(())
-        }
-        Err(_) => bail!("the measurement panicked"),
-    }
+    println!("{}", measure(what, &arguments)?);
+    Ok(())
 }
 
 fn measure(what: What, arguments: &Arguments) -> Result<Value> {
@@ -153,13 +139,9 @@ fn measure(what: What, arguments: &Arguments) -> Result<Value> {
 
 fn train(arguments: &Arguments, adapter: Option<&str>) -> Result<Value> {
     let decoder = load(&arguments.folder)?;
-    let trainer = match adapter {
-        None => Some(full_trainer(&decoder)?),
+    let mut trainer = match adapter {
+        None => full_trainer(decoder)?,
         Some(name) => adapter_trainer(&decoder, &arguments.folder.join(name))?,
-    };
-    drop(decoder);
-    let Some(mut trainer) = trainer else {
-        return Ok(json!({ "not_built": "the engine trains no adapters yet" }));
     };
     let rows: Vec<Encoded> = tokens(arguments)?
         .batch
@@ -182,13 +164,13 @@ fn train(arguments: &Arguments, adapter: Option<&str>) -> Result<Value> {
 fn forward(arguments: &Arguments) -> Result<Value> {
     let decoder = load(&arguments.folder)?;
     let rows = tokens(arguments)?.batch;
-    let ids = batch_ids(&decoder, &rows)?;
-    let loss = mean_loss(&logits(&decoder, &ids)?, &rows)?;
+    let loss = mean_loss(&logits(&decoder, &rows)?, &rows)?;
     let seconds = repeat(arguments, &mut || {
-        black_box(logits(&decoder, &ids)?);
+        black_box(logits(&decoder, &rows)?);
         Ok(())
     })?;
-    Ok(json!({ "seconds": seconds, "tokens": ids.elem_count(), "losses": [loss] }))
+    let count: usize = rows.iter().map(Vec::len).sum();
+    Ok(json!({ "seconds": seconds, "tokens": count, "losses": [loss] }))
 }
 
 fn decode(arguments: &Arguments) -> Result<Value> {
@@ -201,7 +183,7 @@ fn decode(arguments: &Arguments) -> Result<Value> {
         .map(|(i, prompt)| GenerateRequest { id: i.to_string(), prompt })
         .collect();
     let generated = greedy(&decoder, &requests, NEW_TOKENS)?;
-    let mut run = |new_tokens| {
+    let run = |new_tokens| {
         repeat(arguments, &mut || {
             black_box(greedy(&decoder, &requests, new_tokens)?);
             Ok(())
@@ -233,14 +215,16 @@ fn repeat(arguments: &Arguments, work: &mut dyn FnMut() -> Result<()>) -> Result
 /// Mean cross-entropy of every token but the first of each row, in nats.
 fn mean_loss(logits: &Tensor, rows: &[Vec<u32>]) -> Result<f64> {
     let (mut total, mut count) = (0.0, 0);
-    for (b, row) in rows.iter().enumerate() {
+    let mut start = 0;
+    for row in rows {
         for (t, &next) in row.iter().enumerate().skip(1) {
-            let logits = logits.get(b)?.get(t - 1)?.to_vec1::<f32>()?;
+            let logits = logits.get(start + t - 1)?.to_vec1::<f32>()?;
             let largest = logits.iter().copied().fold(f32::MIN, f32::max);
             let sum: f64 = logits.iter().map(|&l| f64::from(l - largest).exp()).sum();
             total += sum.ln() + f64::from(largest - logits[next as usize]);
             count += 1;
         }
+        start += row.len();
     }
     Ok(total / f64::from(count))
 }
@@ -248,7 +232,8 @@ fn mean_loss(logits: &Tensor, rows: &[Vec<u32>]) -> Result<f64> {
 fn tokens(arguments: &Arguments) -> Result<Tokens> {
     let file = arguments.folder.join("tokens.json");
     let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is not as shapes.py writes it", file.display()))
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not as shapes.py writes it", file.display()))
 }
 
 /// A line of /proc/self/status in bytes: `VmRSS` is what is resident now, `VmHWM` its peak.
@@ -262,7 +247,10 @@ fn memory(key: &str) -> Result<u64> {
 /// What the machine can do: bytes/s of a read-only sum, and FLOP/s of x·Wᵀ for every product; the best of several.
 fn limits(arguments: &Arguments) -> Result<Value> {
     let array = vec![1f32; arguments.bytes / 4];
-    let bandwidth = arguments.bytes as f64 / best(8, || drop(black_box(sum(&array))));
+    let bandwidth = arguments.bytes as f64
+        / best(8, || {
+            black_box(sum(&array));
+        });
     drop(array);
     let mut products = serde_json::Map::new();
     for product in &arguments.products {

@@ -3,7 +3,6 @@
 use super::Trouble;
 use crate::data::{DataError, DatasetKind, Examples, check_recovery, read_jsonl};
 use crate::model;
-use crate::text::Codec;
 use std::path::Path;
 
 pub(super) fn check(file: &Path, kind: DatasetKind, model: Option<&Path>) -> Result<(), Trouble> {
@@ -33,7 +32,7 @@ fn findings(examples: &Examples, folder: &Path) -> Result<usize, Trouble> {
         ));
     };
     let card = model::inspect(folder).map_err(|e| Trouble::BadInput(e.to_string()))?;
-    let codec = Codec::from_folder(folder).map_err(|e| Trouble::BadInput(e.to_string()))?;
+    let codec = model::codec(folder).map_err(|e| Trouble::BadInput(e.to_string()))?;
     let mut count = 0;
     for row in rows {
         for problem in check_recovery(row, &codec, card.context) {

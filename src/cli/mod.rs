@@ -7,6 +7,7 @@ mod demo;
 #[cfg(feature = "hub")]
 mod fetch;
 mod inspect;
+mod merge;
 mod run;
 
 use crate::data::{DataError, DatasetKind};
@@ -87,6 +88,13 @@ enum Command {
         /// Also check that recovery examples make sense for the model in this folder.
         #[arg(long)]
         model: Option<PathBuf>,
+    },
+    /// Write an adapter and the model that it stands on as one checkpoint.
+    Merge {
+        /// The adapter's folder, with adapter_config.json.
+        adapter: PathBuf,
+        /// The folder to write.
+        out: PathBuf,
     },
     /// Show what a model's folder holds, without loading its weights.
     Inspect {
@@ -209,6 +217,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
+        Some(Command::Merge { adapter, out }) => merge::merge(&adapter, &out),
         Some(Command::Inspect { folder }) => inspect::inspect(&folder),
         #[cfg(feature = "hub")]
         Some(Command::Fetch(arguments)) => fetch::run(arguments),

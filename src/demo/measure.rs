@@ -4,7 +4,7 @@ use super::DemoError;
 use crate::data::{AttackPrompt, UtilityItem};
 use crate::evaluate::{AttackSpec, EvaluateSpec, MemorySink, RateRow, Summary, evaluate};
 use crate::judge::JudgeKind;
-use crate::model::{Checkpoint, Decoder};
+use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
 
 /// Rows generated at a time: enough for the matrix products to be efficient on a CPU.
@@ -46,7 +46,7 @@ pub fn measure(
         batch: BATCH,
         ..EvaluateSpec::default()
     };
-    let models = [(subject.name.to_owned(), subject.checkpoint.clone())];
+    let models = [(subject.name.to_owned(), Model::Checkpoint(subject.checkpoint.clone()))];
     let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
     let mut sink = MemorySink::default();
     let summary = evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;

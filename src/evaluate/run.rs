@@ -8,7 +8,7 @@ use super::{
 use crate::attack::{self, AttackRow};
 use crate::data::{AttackPrompt, UtilityItem};
 use crate::judge::{Case, Judge, Verdict};
-use crate::model::{Checkpoint, Decoder, GenerateRequest, Generation, Sampler, generate};
+use crate::model::{Decoder, GenerateRequest, Generation, Model, Sampler};
 use crate::probe::{KlCurve, kl_per_token};
 use crate::stats::Rate;
 use crate::text::{Codec, Message, TextError};
@@ -24,7 +24,7 @@ const BATCHES_A_CALL: usize = 8;
 /// the sink.
 #[allow(clippy::needless_pass_by_value, reason = "a decoder is a handle: callers make one and hand it over")]
 pub fn evaluate(
-    models: &[(String, Checkpoint)],
+    models: &[(String, Model)],
     base: Option<(String, Decoder)>,
     prompts: &[AttackPrompt],
     utility: &[UtilityItem],
@@ -48,11 +48,11 @@ pub fn evaluate(
     let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
     let mut battery = Battery { spec, prompts, judges: &judges, sink, done: 0, total: total as u64 };
     let mut summary = Summary::default();
-    for (id, checkpoint) in models {
+    for (id, model) in models {
         let mut curve = None;
         if let Some((base_id, base)) = base.as_ref().filter(|_| compared(id)) {
             battery.sink.note(&format!("{id}: KL per token against {base_id}"));
-            let Some(found) = battery.kl(id, checkpoint, base_id, base)? else { return Ok(None) };
+            let Some(found) = battery.kl(id, model, base_id, base)? else { return Ok(None) };
             summary.kl.push(KlRow {
                 model: id.clone(),
                 base: base_id.clone(),
@@ -65,14 +65,14 @@ pub fn evaluate(
         let mut rates = Vec::new();
         for attack in &spec.attacks {
             battery.sink.note(&format!("{id}: {} attack", attack.name().replace('_', " ")));
-            let Some(found) = battery.attack(id, checkpoint, attack)? else { return Ok(None) };
+            let Some(found) = battery.attack(id, model, attack)? else { return Ok(None) };
             rates.extend(found);
         }
         summary.depth.extend(depth_rows(id, spec, &rates, curve.as_ref()));
         summary.rates.extend(rates);
         if !utility.is_empty() {
             battery.sink.note(&format!("{id}: utility"));
-            let Some(found) = battery.utility(id, checkpoint, &utility)? else { return Ok(None) };
+            let Some(found) = battery.utility(id, model, &utility)? else { return Ok(None) };
             summary.utility.extend(found);
         }
     }
@@ -167,24 +167,26 @@ impl Battery<'_> {
     fn kl(
         &mut self,
         id: &str,
-        checkpoint: &Checkpoint,
+        model: &Model,
         base_id: &str,
         base: &Decoder,
     ) -> Result<Option<KlCurve>, EvaluateError> {
+        let model_error = |source| EvaluateError::Model { model: format!("{id} against {base_id}"), source };
+        let (codec, decoder) = (model.codec(), model.decoder().map_err(model_error)?);
         let mut rows = Vec::with_capacity(self.prompts.len());
         for prompt in self.prompts {
-            let ids = self.open(&checkpoint.codec, &prompt.goal).and_then(|request| {
-                let answer = checkpoint.codec.answer(prompt.target.as_deref().unwrap_or_default())?;
+            let ids = self.open(codec, &prompt.goal).and_then(|request| {
+                let answer = codec.answer(prompt.target.as_deref().unwrap_or_default())?;
                 Ok((request, answer))
             });
             rows.push(ids.map_err(|source| EvaluateError::Text { model: id.to_owned(), source })?);
         }
         let (before, total) = (self.done, self.total);
         let sink = &mut *self.sink;
-        let curve = kl_per_token(&checkpoint.decoder, base, &rows, self.spec.batch, &mut |done| {
+        let curve = kl_per_token(decoder, base, &rows, self.spec.batch, &mut |done| {
             sink.progress(before + done as u64, total)
         })
-        .map_err(|source| EvaluateError::Model { model: format!("{id} against {base_id}"), source })?;
+        .map_err(model_error)?;
         self.done += rows.len() as u64;
         Ok(curve)
     }
@@ -192,10 +194,10 @@ impl Battery<'_> {
     fn attack(
         &mut self,
         id: &str,
-        checkpoint: &Checkpoint,
+        model: &Model,
         attack: &AttackSpec,
     ) -> Result<Option<Vec<RateRow>>, EvaluateError> {
-        let codec = &checkpoint.codec;
+        let codec = model.codec();
         let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
         let system = self.spec.system_prompt.as_str();
         let rows = match attack {
@@ -215,7 +217,7 @@ impl Battery<'_> {
         let requests: Vec<GenerateRequest> = rows.iter().map(|row| row.request.clone()).collect();
         let step = (self.spec.batch * BATCHES_A_CALL).max(1);
         for (rows, requests) in rows.chunks(step).zip(requests.chunks(step)) {
-            let Some((answers, ms)) = self.generate(id, checkpoint, requests)? else { return Ok(None) };
+            let Some((answers, ms)) = self.generate(id, model, requests)? else { return Ok(None) };
             for (row, answer) in rows.iter().zip(answers) {
                 let Some(prompt) = prompts.get(row.prompt_id.as_str()) else { continue };
                 let text = codec.tokenizer.decode(&answer.ids).map_err(text_error)?;
@@ -302,10 +304,10 @@ impl Battery<'_> {
     fn utility(
         &mut self,
         id: &str,
-        checkpoint: &Checkpoint,
+        model: &Model,
         items: &[&UtilityItem],
     ) -> Result<Option<Vec<UtilityRow>>, EvaluateError> {
-        let codec = &checkpoint.codec;
+        let codec = model.codec();
         let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
         let mut requests = Vec::with_capacity(items.len());
         for item in items {
@@ -315,7 +317,7 @@ impl Battery<'_> {
         let mut right = Vec::with_capacity(items.len());
         let step = (self.spec.batch * BATCHES_A_CALL).max(1);
         for (items, requests) in items.chunks(step).zip(requests.chunks(step)) {
-            let Some((answers, ms)) = self.generate(id, checkpoint, requests)? else { return Ok(None) };
+            let Some((answers, ms)) = self.generate(id, model, requests)? else { return Ok(None) };
             for (item, answer) in items.iter().zip(answers) {
                 let text = codec.tokenizer.decode(&answer.ids).map_err(text_error)?;
                 let correct = utility::correct(&item.task, &item.category, &item.reference, &text);
@@ -368,23 +370,18 @@ impl Battery<'_> {
     fn generate(
         &mut self,
         id: &str,
-        checkpoint: &Checkpoint,
+        model: &Model,
         requests: &[GenerateRequest],
     ) -> Result<Option<(Vec<Generation>, f64)>, EvaluateError> {
         let sampler = Sampler { seed: self.spec.seed, ..self.spec.sampler.clone() };
         let (before, total) = (self.done, self.total);
         let sink = &mut *self.sink;
         let start = Instant::now();
-        let answers = generate(
-            &checkpoint.decoder,
-            requests,
-            &sampler,
-            &checkpoint.codec.end_of_turn,
-            self.spec.max_new_tokens,
-            self.spec.batch,
-            &mut |done| sink.progress(before + done as u64, total),
-        )
-        .map_err(|source| EvaluateError::Model { model: id.to_owned(), source })?;
+        let answers = model
+            .generate(requests, &sampler, self.spec.max_new_tokens, self.spec.batch, &mut |done| {
+                sink.progress(before + done as u64, total)
+            })
+            .map_err(|source| EvaluateError::Model { model: id.to_owned(), source })?;
         self.done += requests.len() as u64;
         let ms = 1000.0 * start.elapsed().as_secs_f64() / requests.len().max(1) as f64;
         Ok(answers.map(|answers| (answers, ms)))

@@ -7,7 +7,7 @@ use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{AttackPrompt, DatasetKind, Examples};
 use crate::evaluate::{EvaluateError, EvaluateSpec, Response, Sink, VerdictRow, evaluate};
 use crate::files::AppendLog;
-use crate::model::{Checkpoint, Control};
+use crate::model::{Checkpoint, Control, Model};
 use crate::project::Project;
 use std::io;
 
@@ -53,23 +53,24 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
         desk.hash_dataset(project, id)?;
         utility = rows;
     }
-    let mut models: Vec<(String, Checkpoint)> = Vec::new();
+    let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
         desk.stopped_early()?;
         desk.note(format!("Loading model {id}"))?;
-        models.push((id.clone(), project.load_model(id)?));
+        models.push((id.clone(), project.open_model(id)?));
         desk.hash_model(id, &project.model_folder(id)?)?;
     }
     let base = match spec.base.as_ref().filter(|_| spec.kl) {
         None => None,
         Some(id) => {
-            let base = if let Some((_, checkpoint)) = models.iter().find(|(model, _)| model == id) {
-                checkpoint.clone()
-            } else {
-                desk.note(format!("Loading base {id}"))?;
-                desk.hash_model(id, &project.model_folder(id)?)?;
-                project.load_model(id)?
-            };
+            let base =
+                if let Some((_, Model::Checkpoint(base))) = models.iter().find(|(model, _)| model == id) {
+                    base.clone()
+                } else {
+                    desk.note(format!("Loading base {id}"))?;
+                    desk.hash_model(id, &project.model_folder(id)?)?;
+                    project.load_model(id)?
+                };
             refuse_other_tokenizers(&models, id, &base, &prompts)?;
             Some((id.clone(), base.decoder))
         }
@@ -98,7 +99,7 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
 
 /// KL compares distributions over the same tokens: what is measured must be the same ids under both tokenizers.
 fn refuse_other_tokenizers(
-    models: &[(String, Checkpoint)],
+    models: &[(String, Model)],
     base_id: &str,
     base: &Checkpoint,
     prompts: &[AttackPrompt],
@@ -108,7 +109,8 @@ fn refuse_other_tokenizers(
         for words in
             prompts.iter().flat_map(|prompt| [Some(prompt.goal.as_str()), prompt.target.as_deref()]).flatten()
         {
-            let same = model.codec.answer(words).map_err(text)? == base.codec.answer(words).map_err(text)?;
+            let same =
+                model.codec().answer(words).map_err(text)? == base.codec.answer(words).map_err(text)?;
             if !same {
                 return Err(
                     EvaluateError::OtherTokenizer { model: id.clone(), base: base_id.to_owned() }.into()

@@ -53,10 +53,16 @@ impl Desk<'_> {
 
     /// Notes the hash of a model's weights and tokenizer in the manifest.
     pub(super) fn hash_model(&mut self, id: &str, folder: &Path) -> Result<(), JobError> {
-        let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
-        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let files: Vec<PathBuf> = if folder.is_file() {
+            vec![folder.to_owned()]
+        } else {
+            let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
+            entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
+        };
+        for path in files {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if name.ends_with(".safetensors") || name == "tokenizer.json" || name == "config.json" {
+            let weights = name.ends_with(".safetensors") || name.ends_with(".gguf");
+            if weights || ["tokenizer.json", "config.json", "adapter_config.json"].contains(&name) {
                 let hash = crate::project::hash_file(&path).map_err(|e| unreadable(&path, &e))?;
                 self.manifest.hashes.insert(format!("models/{id}/{name}"), hash);
             }

@@ -1,6 +1,8 @@
 //! Checkpoint folders as `transformers` writes and reads them: `config.json`, safetensors, tokenizer.
 
 use super::fused::host;
+use super::links::check_links;
+use super::memory::Needs;
 use super::{Adapter, BaseModel, Config, Decoder, LoraConfig, ModelError};
 use crate::text::Codec;
 use candle_core::{DType, Device, Tensor};
@@ -54,6 +56,9 @@ pub struct Card {
     /// What stands beside the weights, such as "LoRA of rank 8 on 28 layers, 1,204,224 parameters".
     #[serde(default)]
     pub adapter: Option<String>,
+    /// What it takes of memory; unknown for quantised models.
+    #[serde(default)]
+    pub needs: Option<Needs>,
 }
 
 /// Precision of weights on disk.
@@ -68,6 +73,9 @@ pub enum Precision {
 /// Loads a checkpoint folder, or the folder of an adapter and the checkpoint that it stands on. Everything that does not
 /// fit together is refused before the weights are read.
 pub fn load(folder: &Path) -> Result<Checkpoint, ModelError> {
+    if let Some(file) = super::open::gguf_file(folder) {
+        return Err(ModelError::OnlyAnswers { file });
+    }
     if let Some((adapter, base)) = adapter_and_base(folder)? {
         let mut checkpoint = load_plain(&base)?;
         checkpoint.decoder = checkpoint.decoder.with_adapter(&adapter)?;
@@ -81,6 +89,11 @@ fn load_plain(folder: &Path) -> Result<Checkpoint, ModelError> {
     let (config, codec) = read_shape(folder)?;
     let decoder = Decoder::new(&config, read_weights(&config, &weight_files(folder)?)?)?;
     Ok(Checkpoint { decoder, codec, folder: folder.to_owned() })
+}
+
+/// The folder with config and tokenizer: the folder itself, or that of the base if it holds an adapter.
+pub fn base_folder(folder: &Path) -> Result<PathBuf, ModelError> {
+    Ok(adapter_and_base(folder)?.map_or_else(|| folder.to_owned(), |(_, base)| base))
 }
 
 /// The adapter in a folder and the folder of its base; `None` if the folder holds a whole checkpoint.
@@ -149,6 +162,7 @@ fn inspect_plain(folder: &Path) -> Result<Card, ModelError> {
         vocab: config.vocab_size,
         context: config.max_position_embeddings,
         adapter: None,
+        needs: Some(Needs::of(&config)?),
     })
 }
 
@@ -221,6 +235,7 @@ pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precisio
 /// Config and codec of a folder, if they fit together.
 fn read_shape(folder: &Path) -> Result<(Config, Codec), ModelError> {
     let config = Config::from_folder(folder)?;
+    check_links(folder)?;
     let codec = Codec::from_folder(folder)?;
     let (tokenizer, model) = (codec.tokenizer.vocab_size(), config.vocab_size);
     if tokenizer > model {
@@ -329,10 +344,18 @@ fn read_weights(config: &Config, files: &[PathBuf]) -> Result<HashMap<String, Te
         if !host(&tensor)?.par_chunks(1 << 16).all(|part| part.iter().all(|v| v.is_finite())) {
             return Err(ModelError::NotFinite { name: name.to_owned() });
         }
-        weights.insert(name.to_owned(), tensor);
+        weights.insert(name.to_owned(), place(&tensor)?);
         Ok(())
     })?;
     Ok(weights)
+}
+
+/// Moves a weight to the device that computes: f32 on the CPU, bfloat16 on a GPU, where memory is scarcer than digits.
+fn place(tensor: &Tensor) -> candle_core::Result<Tensor> {
+    match super::device::pick() {
+        Device::Cpu => Ok(tensor.clone()),
+        gpu => tensor.to_dtype(DType::BF16)?.to_device(&gpu),
+    }
 }
 
 /// Maps a file into memory: only what is used is read.

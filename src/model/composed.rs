@@ -30,7 +30,12 @@ pub fn hidden(
     for (layer, b) in weights.blocks.iter().enumerate() {
         x = block(config, b, config.windows[layer], &x, place, cache.as_mut().map(|c| &mut c[layer]))?;
     }
-    rms_norm(&x, &weights.norm, config)
+    last_norm(config, weights, &x)
+}
+
+/// The norm before the output layer.
+pub fn last_norm(config: &Config, weights: &Weights, x: &Tensor) -> Result<Tensor> {
+    rms_norm(x, &weights.norm, config)
 }
 
 /// One block on `[B, T, H]`.
@@ -107,26 +112,20 @@ fn attention(
     if let Some(cap) = config.attn_logit_softcapping {
         scores = soft_cap(&scores, cap)?;
     }
-    let scores = scores.broadcast_add(&mask(t, place.start, seen, window, q.dtype(), q.device())?)?;
+    let scores = scores.to_dtype(DType::F32)?;
+    let scores = scores.broadcast_add(&mask(t, place.start, seen, window, q.device())?)?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    let probabilities = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
+    let probabilities = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?.to_dtype(v.dtype())?;
     probabilities.matmul(&v)?.transpose(1, 2)?.reshape((rows, t, heads * d))
 }
 
 /// 0 where the token of a row may see a key, −∞ elsewhere: `[1, 1, t, seen]`.
-fn mask(
-    t: usize,
-    start: usize,
-    seen: usize,
-    window: Option<usize>,
-    dtype: DType,
-    device: &Device,
-) -> Result<Tensor> {
+fn mask(t: usize, start: usize, seen: usize, window: Option<usize>, device: &Device) -> Result<Tensor> {
     let visible = |i: usize, j: usize| j <= start + i && window.is_none_or(|w| start + i < j + w);
     let mask: Vec<f32> = (0..t)
         .flat_map(|i| (0..seen).map(move |j| if visible(i, j) { 0.0 } else { f32::NEG_INFINITY }))
         .collect();
-    Tensor::from_vec(mask, (1, 1, t, seen), device)?.to_dtype(dtype)
+    Tensor::from_vec(mask, (1, 1, t, seen), device)
 }
 
 /// Turns the first dimensions of `[B, heads, T, d]` by the angles of their positions ("rotate half" form).
@@ -166,13 +165,14 @@ fn product(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let k = dims.pop().unwrap_or(1);
     let m: usize = dims.iter().product();
     dims.push(w.dim(0)?);
-    x.reshape((m, k))?.matmul(&w.t()?)?.reshape(dims)
+    // Weights that are trained are f32, whatever the stream is.
+    x.reshape((m, k))?.matmul(&w.to_dtype(x.dtype())?.t()?)?.reshape(dims)
 }
 
 fn linear(x: &Tensor, l: &Linear) -> Result<Tensor> {
     let mut y = product(x, &l.weight)?;
     if let Some(bias) = &l.bias {
-        y = y.broadcast_add(bias)?;
+        y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
     }
     if let Some(adapter) = &l.adapter {
         let low = product(&x.to_dtype(adapter.a.dtype())?, &adapter.a)?;

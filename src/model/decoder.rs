@@ -5,11 +5,12 @@ use super::composed::{self, Place};
 use super::config::Config;
 use super::fused::kernels::on_pool;
 use super::fused::{self, Input, Pool};
-use super::gradients::{Gradients, HostGradients, Values};
+use super::gradients::{DeviceGradients, Gradients, HostGradients, Values};
 use super::lora::{Adapter, AdapterModule, LinearShape, LoraConfig, TargetModules};
 use super::rope::Rotary;
 use super::weights::{LowRank, Weights, embed};
 use super::{ModelError, pad};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ struct Inner {
     adapters: HashMap<String, LowRank>,
     weights: Weights,
     host: bool,
+    /// The precision of the residual stream in the composed form.
+    compute: DType,
     pool: Pool,
 }
 
@@ -90,8 +93,10 @@ impl Decoder {
             .chain(pairs)
             .all(|t| t.dtype() == DType::F32 && t.device().is_cpu() && t.is_contiguous());
         let rotary = Rotary::new(&config.rope);
+        let compute = weights.embedding.dtype();
         let (config, pool) = (config.clone(), Pool::default());
-        Ok(Self { inner: Arc::new(Inner { config, rotary, tensors, adapters, weights, host, pool }) })
+        let inner = Inner { config, rotary, tensors, adapters, weights, host, compute, pool };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The shape of the decoder.
@@ -125,6 +130,7 @@ impl Decoder {
         let merged = self.merged()?;
         drop(self);
         let names: Vec<String> = merged.config().weights().into_iter().map(|(name, _)| name).collect();
+        let compute = merged.inner.compute;
         let (config, mut tensors) = match Arc::try_unwrap(merged.inner) {
             Ok(inner) => (inner.config, inner.tensors),
             Err(shared) => (shared.config.clone(), shared.tensors.clone()),
@@ -135,7 +141,19 @@ impl Decoder {
             parameters.push((name, Var::from_tensor(&tensor.to_dtype(DType::F32)?)?));
         }
         let trained = parameters.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        Ok((Self::new(&config, trained)?, parameters))
+        Ok((Self::new(&config, trained)?.computing_in(compute), parameters))
+    }
+
+    /// The same decoder with the residual stream in this precision: weights that are trained are kept in f32, and
+    /// rounded where they are used.
+    fn computing_in(self, compute: DType) -> Self {
+        match Arc::try_unwrap(self.inner) {
+            Ok(inner) => {
+                let host = inner.host && compute == DType::F32;
+                Self { inner: Arc::new(Inner { compute, host, ..inner }) }
+            }
+            Err(inner) => Self { inner },
+        }
     }
 
     /// The linear layers that adapters can stand beside.
@@ -204,7 +222,7 @@ impl Decoder {
         let tensors = inner.tensors.iter().map(|(name, t)| (name.clone(), t.detach())).collect();
         let detached = |l: &LowRank| LowRank { a: l.a.detach(), b: l.b.detach(), scale: l.scale };
         let adapters = inner.adapters.iter().map(|(path, l)| (path.clone(), detached(l))).collect();
-        Self::with_adapters(self.config(), tensors, adapters)
+        Ok(Self::with_adapters(self.config(), tensors, adapters)?.computing_in(inner.compute))
     }
 
     /// No gradients yet, for the given parameters of this decoder.
@@ -246,7 +264,9 @@ impl Decoder {
         let (b, t) = ids.dims2()?;
         let width = self.config().hidden_size;
         let flat = ids.flatten_all()?.to_vec1::<u32>()?;
-        let embeddings = embed(self.config(), &self.inner.weights, &flat)?.reshape((b, t, width))?;
+        let embeddings = embed(self.config(), &self.inner.weights, &flat)?
+            .to_dtype(self.inner.compute)?
+            .reshape((b, t, width))?;
         Ok((self.composed_packed(rows, &embeddings)?, embeddings))
     }
 
@@ -371,7 +391,8 @@ impl Decoder {
             let RowLayers::Device(layers) = &mut cache.rows[member].layers else { continue };
             let end = start + ids.len();
             let angles = inner.rotary.angles(end, inner.rotary.is_long(end));
-            let embeddings = embed(&inner.config, &inner.weights, ids)?.unsqueeze(0)?;
+            let embeddings =
+                embed(&inner.config, &inner.weights, ids)?.to_dtype(inner.compute)?.unsqueeze(0)?;
             let place = Place { start, angles: &angles };
             let hidden = composed::hidden(&inner.config, &inner.weights, &embeddings, &place, Some(layers))?;
             last.push(hidden.get(0)?.narrow(0, ids.len() - 1, 1)?);
@@ -416,6 +437,9 @@ impl Decoder {
                     || fused::gradients(input, &rows, from, targets, derivative, host, checkpointing, false);
                 Ok(on_pool(pass)?.0)
             }
+            Values::Device(device) if options.checkpointing => {
+                self.composed_checkpointing(batch, &rows, derivative, device)
+            }
             Values::Device(device) => {
                 let log_probs = self.composed_log_probs(batch, &self.composed_hidden(&rows)?.0)?;
                 let values = log_probs.to_vec1::<f32>()?;
@@ -425,6 +449,69 @@ impl Decoder {
                 Ok(values)
             }
         }
+    }
+
+    /// The backward pass of the composed form block by block: each is computed again from its input, as a graph of its
+    /// own, and differentiated against the gradient that came down so far.
+    fn composed_checkpointing(
+        &self,
+        batch: &Batch,
+        rows: &[&[u32]],
+        derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
+        device: &mut DeviceGradients,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
+        let inner = &*self.inner;
+        let (config, weights, frozen) = (&inner.config, &inner.weights, self.frozen()?);
+        let mut log_probs = vec![0.0; batch.targets.len()];
+        // Row by row: each has its own length, and so perhaps its own table of angles.
+        let mut start = 0;
+        for row in rows {
+            let targets: Vec<usize> = (0..batch.from.len())
+                .filter(|&i| (start..start + row.len()).contains(&batch.from[i]))
+                .collect();
+            let angles = inner.rotary.angles(row.len(), inner.rotary.is_long(row.len()));
+            let place = Place { start: 0, angles: &angles };
+            let embed = |w: &Weights| embed(config, w, row)?.to_dtype(inner.compute)?.unsqueeze(0);
+            let mut streams = vec![embed(&frozen.inner.weights)?];
+            for (layer, b) in frozen.inner.weights.blocks.iter().enumerate() {
+                streams.push(composed::block(
+                    config,
+                    b,
+                    config.windows[layer],
+                    &streams[layer],
+                    &place,
+                    None,
+                )?);
+            }
+            let mut add = |store: &GradStore| device.add(store, self.all_tensors());
+            let last = Var::from_tensor(&streams.pop().map_or_else(|| embed(&frozen.inner.weights), Ok)?)?;
+            let hidden = composed::last_norm(config, weights, last.as_tensor())?.squeeze(0)?;
+            let own = Batch {
+                rows: Vec::new(),
+                from: targets.iter().map(|&i| batch.from[i] - start).collect(),
+                targets: targets.iter().map(|&i| batch.targets[i]).collect(),
+            };
+            let found = self.composed_log_probs(&own, &hidden)?;
+            let values = found.to_vec1::<f32>()?;
+            let slopes: Vec<f32> = targets.iter().zip(&values).map(|(&i, &v)| derivative(i, v)).collect();
+            for (&i, value) in targets.iter().zip(values) {
+                log_probs[i] = value;
+            }
+            let store = (found * Tensor::new(slopes, self.device())?)?.sum_all()?.backward()?;
+            add(&store)?;
+            let mut above = store.get(&last).map_or_else(|| last.zeros_like(), |g| Ok(g.clone()))?;
+            for (layer, b) in weights.blocks.iter().enumerate().rev() {
+                let Some(x) = streams.pop() else { break };
+                let x = Var::from_tensor(&x)?;
+                let y = composed::block(config, b, config.windows[layer], x.as_tensor(), &place, None)?;
+                let store = (y * above.detach())?.sum_all()?.backward()?;
+                add(&store)?;
+                above = store.get(&x).map_or_else(|| x.zeros_like(), |g| Ok(g.clone()))?;
+            }
+            add(&(embed(weights)? * above.detach())?.sum_all()?.backward()?)?;
+            start += row.len();
+        }
+        Ok(log_probs)
     }
 
     fn all_tensors(&self) -> impl Iterator<Item = Tensor> {
@@ -472,7 +559,8 @@ impl Decoder {
         };
         let loss = log_probs.iter().map(|&v| f64::from(v * weight)).sum();
         // The embedding of a one-hot row is scale · row · E.
-        let table = self.inner.weights.embedding.detach();
+        let table = self.inner.weights.embedding.detach().to_dtype(DType::F32)?;
+        let gradient = gradient.to_dtype(DType::F32)?;
         let one_hot = (gradient.matmul(&table.t()?)? * self.config().embedding_scale)?;
         Ok((loss, one_hot))
     }

@@ -1,9 +1,10 @@
 //! How much memory a model needs, part by part, before anything is loaded.
 
+use super::ModelError;
 use super::config::Config;
 use super::fused::{LOGITS_AT_ONCE, Pool};
-use super::lora::{Adapter, LoraConfig};
-use super::{LinearShape, ModelError};
+use super::lora::{Adapter, LinearShape, LoraConfig, TargetModules};
+use serde::{Deserialize, Serialize};
 
 /// What a model is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +20,54 @@ pub enum Work {
     TrainAll,
 }
 
+/// Rows of [`Needs`].
+pub const ROWS: usize = 16;
+/// Tokens a row of [`Needs`], where the context is not shorter.
+pub const TOKENS: usize = 256;
+
+/// What a model's card says of memory: with [`ROWS`] rows of [`TOKENS`] tokens at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Needs {
+    /// To answer with as many new tokens.
+    pub run: MemoryEstimate,
+    /// To train an adapter of rank 8 on all linear layers.
+    pub train_adapter: MemoryEstimate,
+    /// To train all weights.
+    pub train_all: MemoryEstimate,
+    /// The same with gradient checkpointing.
+    pub train_all_checkpointing: MemoryEstimate,
+}
+
+impl Needs {
+    /// The needs of a decoder of this shape.
+    pub fn of(config: &Config) -> Result<Self, ModelError> {
+        let tokens = config.max_position_embeddings.min(TOKENS);
+        let need = |work, checkpointing| estimate(config, &work, ROWS, tokens, checkpointing);
+        Ok(Self {
+            run: need(Work::Run { new_tokens: tokens }, false)?,
+            train_adapter: need(
+                Work::TrainAdapter(LoraConfig::new(8, 16.0, TargetModules::AllLinear)),
+                false,
+            )?,
+            train_all: need(Work::TrainAll, false)?,
+            train_all_checkpointing: need(Work::TrainAll, true)?,
+        })
+    }
+
+    /// Each need by the name that people see.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, MemoryEstimate); 4] {
+        [
+            ("run", self.run),
+            ("train an adapter", self.train_adapter),
+            ("train all", self.train_all),
+            ("… checkpointing", self.train_all_checkpointing),
+        ]
+    }
+}
+
 /// A need of memory in bytes, part by part. For the fused form: f32 on the CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryEstimate {
     /// The model's weights, and those of an adapter.
     pub weights: u64,
@@ -97,11 +144,12 @@ pub fn estimate(
         Work::TrainAdapter(lora) => {
             let weights = config.weights();
             let shapes = weights.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
-            let adapter = Adapter::new(lora.clone(), &LinearShape::of_weights(shapes), 0)?;
-            low = adapter.modules.iter().map(|m| buffer(n * m.a.dims()[0])).sum();
+            let sizes = Adapter::sizes(lora, &LinearShape::of_weights(shapes))?;
+            low = sizes.iter().map(|(_, rank)| buffer(n * rank)).sum();
+            let count = sizes.iter().map(|(l, rank)| rank * (l.in_features + l.out_features)).sum::<usize>();
             // A and B are kept once as the start and once as what is trained.
-            need.weights += 2 * 4 * adapter.parameter_count() as u64;
-            adapter.parameter_count()
+            need.weights += 2 * 4 * count as u64;
+            count
         }
         _ => config.parameter_count(),
     };

@@ -5,39 +5,39 @@ mod checkpoint;
 mod composed;
 mod config;
 mod decoder;
-pub mod fused;
 pub mod device;
+pub mod fused;
 mod generate;
+mod gguf;
 mod gradients;
-mod kl;
-mod lora;
-mod memory;
-mod rope;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod kl;
 mod links;
-mod gguf;
+mod lora;
+mod memory;
+mod open;
+mod rope;
 mod sampler;
 mod weights;
 
 pub use cache::KvCache;
-pub use checkpoint::{
-    Card, Checkpoint, Precision, inspect, load, load_decoder, load_weights, save, save_adapter,
-};
+pub use checkpoint::{Card, base_folder, Checkpoint, Precision, load, load_decoder, load_weights, save, save_adapter};
 pub use config::{ARCHITECTURES, Activation, Config};
 pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
 pub use generate::{
     Finish, GenerateEvent, GenerateOptions, GenerateRequest, Generation, StopStrings, generate, generate_with,
 };
+pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use gradients::Gradients;
 pub use kl::kl_divergence;
+pub use links::check_links;
 pub use lora::{
     Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
 };
-pub use memory::{MemoryEstimate, Work, estimate};
+pub use memory::{MemoryEstimate, Needs, ROWS, TOKENS, Work, estimate};
+pub use open::{Model, codec, inspect, open};
 pub use rope::{RopeConfig, RopeScaling};
-pub use links::check_links;
-pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use sampler::{Sampler, argmax};
 
 use crate::text::TextError;
@@ -167,6 +167,14 @@ pub enum ModelError {
     NotFinite {
         /// Name of the tensor.
         name: String,
+    },
+    /// A GGUF file is asked for what only a checkpoint can do.
+    #[error(
+        "{file} is a quantised GGUF model: it answers, but it cannot be trained, nor compared with another model token by token. Use the checkpoint in safetensors that it was made from."
+    )]
+    OnlyAnswers {
+        /// The file.
+        file: PathBuf,
     },
     /// The model that an adapter stands on is not there.
     #[error(

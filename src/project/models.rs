@@ -57,7 +57,13 @@ impl Project {
         self.model(id).map(|model| self.root.join(&model.location)).ok_or_else(|| self.unknown_model(id))
     }
 
-    /// Loads a model.
+    /// Opens a model to answer: a checkpoint, an adapter, or a GGUF file.
+    pub fn open_model(&self, id: &str) -> Result<model::Model, ProjectError> {
+        model::open(&self.model_folder(id)?)
+            .map_err(|source| ProjectError::Model { id: id.to_owned(), source })
+    }
+
+    /// Loads a checkpoint, which can be trained.
     pub fn load_model(&self, id: &str) -> Result<model::Checkpoint, ProjectError> {
         model::load(&self.model_folder(id)?)
             .map_err(|source| ProjectError::Model { id: id.to_owned(), source })

@@ -99,8 +99,8 @@ impl Codec {
                 None => row.push(&self.tokenizer.encode(&prompt)?, 0.0),
                 Some((before, content)) => {
                     // What the template writes after the end token (often a line break) is context of the next turn.
-                    let (_, rest) = split_answer(&prompt, before, content)
-                        .ok_or(TextError::RewritesTurns { turn })?;
+                    let (_, rest) =
+                        split_answer(&prompt, before, content).ok_or(TextError::RewritesTurns { turn })?;
                     row.push(&self.tokenizer.encode(self.after_closing(rest))?, 0.0);
                 }
             }

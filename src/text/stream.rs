@@ -41,7 +41,9 @@ impl TextStream {
 
     /// Whether the token stands for one byte of a character that the vocabulary lacks, by its name `<0x0A>`.
     fn is_byte(&self, id: u32) -> bool {
-        self.tokenizer.token(id).is_some_and(|name| name.len() == 6 && name.starts_with("<0x") && name.ends_with('>'))
+        self.tokenizer
+            .token(id)
+            .is_some_and(|name| name.len() == 6 && name.starts_with("<0x") && name.ends_with('>'))
     }
 
     /// Ends the text: what is left of a character that was never completed.

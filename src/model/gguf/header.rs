@@ -186,6 +186,8 @@ impl Header {
             hidden: self.hidden,
             vocab: self.vocab,
             context: self.context,
+            adapter: None,
+            needs: None,
         }
     }
 

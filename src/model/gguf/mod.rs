@@ -138,7 +138,11 @@ impl GgufModel {
         let mut seen = request.prompt.clone();
         let Some(mut logits) = network.prefill(&request.prompt, CHUNK, progress)? else { return Ok(None) };
         loop {
-            let id = if greedy { argmax(&logits) } else { sampler.choose(&logits, &seen, &mut rng) };
+            let id = if greedy {
+                argmax(&logits)
+            } else {
+                sampler.choose(&logits, seen.iter().copied(), &mut rng)
+            };
             let ended = end.contains(&id);
             if !ended {
                 seen.push(id);

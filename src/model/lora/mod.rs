@@ -122,6 +122,14 @@ impl Adapter {
         Ok(Self { config, modules })
     }
 
+    /// The layers of `linears` that `config` selects, each with its rank: the size of an adapter without its matrices.
+    pub fn sizes(
+        config: &LoraConfig,
+        linears: &[LinearShape],
+    ) -> Result<Vec<(LinearShape, usize)>, ModelError> {
+        Ok(selected(config, linears)?.into_iter().map(|(linear, rank, _)| (linear.clone(), rank)).collect())
+    }
+
     /// Reads an adapter that PEFT or [`Adapter::save`] wrote, as f32 on the CPU. Refused are: settings that are not
     /// plain LoRA, pickles, tensors that are missing, foreign, of another shape than the rank says, or not finite.
     /// Whether it fits a base is for [`Adapter::check`].

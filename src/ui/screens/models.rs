@@ -1,5 +1,6 @@
 //! Models: a card for each, and a form to add one from a folder.
 
+use crate::model::{Needs, ROWS, TOKENS};
 use crate::project::ModelRole;
 use crate::ui::app::{Command, ModelView, Request, View};
 use crate::ui::theme;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 /// The least width of a card.
 const CARD: f32 = 300.0;
 /// Height of a card.
-const HEIGHT: f32 = 264.0;
+const HEIGHT: f32 = 284.0;
 
 /// The Models screen.
 #[derive(Default)]
@@ -199,6 +200,18 @@ impl ModelsScreen {
     }
 }
 
+/// One line of what running and training take; the parts on hover.
+fn memory(ui: &mut Ui, needs: &Needs, context: usize) {
+    let all = [needs.run, needs.train_adapter, needs.train_all].map(|need| bytes(need.total()));
+    let text = format!("run {} · train adapter {} · all {}", all[0], all[1], all[2]);
+    let mut hover = format!("With {ROWS} rows of {} tokens at once, on the CPU.", TOKENS.min(context));
+    for (name, need) in needs.all() {
+        let parts: Vec<String> = need.parts().iter().map(|(n, b)| format!("{n} {}", bytes(*b))).collect();
+        hover += &format!("\n{name}: {} = {}", bytes(need.total()), parts.join(" + "));
+    }
+    ui.scope(|ui| fact(ui, "Memory", &text)).response.on_hover_text(hover);
+}
+
 fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, commands: &mut Vec<Command>) {
     let p = theme::palette(ui);
     let edge = if in_focus { p.accent } else { p.border };
@@ -236,6 +249,12 @@ fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, comman
                     fact(ui, "Parameters", &format!("{} · {}", count(card.parameters), card.dtype));
                     fact(ui, "Size on disk", &bytes(card.bytes_on_disk));
                     fact(ui, "Reads", &format!("{} tokens · vocabulary {}", card.context, card.vocab));
+                    if let Some(adapter) = &card.adapter {
+                        fact(ui, "Adapter", adapter);
+                    }
+                    if let Some(needs) = &card.needs {
+                        memory(ui, needs, card.context);
+                    }
                 }
                 Err(error) => notice(ui, Tone::Error, error),
             }

@@ -136,7 +136,7 @@ impl Room {
         let codec = match self.codecs.get(&request.folder) {
             Some(codec) => codec,
             None => {
-                let codec = Codec::from_folder(&request.folder).map_err(|e| e.to_string())?;
+                let codec = model::codec(&request.folder).map_err(|e| e.to_string())?;
                 self.codecs.entry(request.folder.clone()).or_insert(codec)
             }
         };
@@ -146,7 +146,7 @@ impl Room {
     fn add_model(&mut self, folder: &Path, title: &str, role: ModelRole) -> Result<String, String> {
         let folder = std::path::absolute(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         // Loading it whole now finds what headers cannot show: cut files, tensors that do not fit, small vocabularies.
-        model::load(&folder).map_err(|e| e.to_string())?;
+        model::open(&folder).map_err(|e| e.to_string())?;
         let project = self.project.as_mut().ok_or(NOT_OPEN)?;
         let id = free_id(id_from_title(title, "model"), |id| project.model(id).is_some());
         let entry = ModelEntry {

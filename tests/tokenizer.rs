@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 /// A byte-level tokenizer of a few hundred tokens, with the special tokens given, as JSON.
 fn byte_level(special: &[&str]) -> Value {
-    let text = "Hello there, I cannot help with that. Once upon a time, the little fox went to the old mill. ".repeat(4);
+    let text =
+        "Hello there, I cannot help with that. Once upon a time, the little fox went to the old mill. "
+            .repeat(4);
     byte_level_of(special, &text)
 }
 
@@ -22,15 +24,20 @@ fn byte_level_of(special: &[&str], text: &str) -> Value {
         .special_tokens(special.iter().map(|t| tokenizers::AddedToken::from(*t, true)).collect())
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
-    let mut tokenizer =
-        tokenizers::TokenizerBuilder::<BPE, tokenizers::NormalizerWrapper, ByteLevel, ByteLevel, Decoder>::new()
-            .with_model(BPE::default())
-            .with_normalizer(None)
-            .with_pre_tokenizer(Some(ByteLevel::new(false, true, true)))
-            .with_post_processor(None)
-            .with_decoder(Some(Decoder::default()))
-            .build()
-            .unwrap();
+    let mut tokenizer = tokenizers::TokenizerBuilder::<
+        BPE,
+        tokenizers::NormalizerWrapper,
+        ByteLevel,
+        ByteLevel,
+        Decoder,
+    >::new()
+    .with_model(BPE::default())
+    .with_normalizer(None)
+    .with_pre_tokenizer(Some(ByteLevel::new(false, true, true)))
+    .with_post_processor(None)
+    .with_decoder(Some(Decoder::default()))
+    .build()
+    .unwrap();
     tokenizer.train(&mut trainer, std::iter::once(text.to_owned())).unwrap();
     serde_json::from_str(&tokenizer.to_string(false).unwrap()).unwrap()
 }
@@ -63,8 +70,12 @@ fn every_vector_of_stories260k_encodes_and_decodes_identically() {
     assert!(!vectors.is_empty());
     for vector in vectors {
         let text = vector["text"].as_str().unwrap();
-        let ids: Vec<u32> =
-            vector["hf_tokenizers_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        let ids: Vec<u32> = vector["hf_tokenizers_ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_u64().unwrap() as u32)
+            .collect();
         assert_eq!(vector["ids"], vector["hf_tokenizers_ids"], "the two references differ on {text:?}");
         // The vectors begin with the token that begins a document, which a chat template writes itself.
         assert_eq!(ids[0], tokenizer.id_of("<s>").unwrap());
@@ -92,8 +103,8 @@ fn merges_may_be_texts_or_pairs() {
         *merge = joined.into();
     }
     assert_ne!(texts, pairs);
-    let [pairs, texts] =
-        [pairs, texts].map(|json| Tokenizer::from_bytes(json.to_string().as_bytes(), Path::new("x")).unwrap());
+    let [pairs, texts] = [pairs, texts]
+        .map(|json| Tokenizer::from_bytes(json.to_string().as_bytes(), Path::new("x")).unwrap());
     let text = "Once upon a time there was a fox";
     assert!(pairs.encode(text).unwrap().len() < text.len());
     assert_eq!(pairs.encode(text).unwrap(), texts.encode(text).unwrap());
@@ -101,10 +112,16 @@ fn merges_may_be_texts_or_pairs() {
 
 #[test]
 fn a_folder_without_tokenizer_config_gets_the_plain_format_and_its_name() {
-    let folder = folder(&[("tokenizer.json", byte_level(&["<s>", "</s>"])), ("config.json", json!({"eos_token_id": 1}))]);
+    let folder = folder(&[
+        ("tokenizer.json", byte_level(&["<s>", "</s>"])),
+        ("config.json", json!({"eos_token_id": 1})),
+    ]);
     let codec = Codec::from_folder(folder.path()).unwrap();
     assert_eq!(codec.template.name(), ChatTemplate::PLAIN);
-    assert_eq!(codec.tokenizer.decode(&codec.prompt(&[Message::user("Hi")]).unwrap()).unwrap(), "User: Hi\nAssistant: ");
+    assert_eq!(
+        codec.tokenizer.decode(&codec.prompt(&[Message::user("Hi")]).unwrap()).unwrap(),
+        "User: Hi\nAssistant: "
+    );
 }
 
 #[test]
@@ -122,7 +139,10 @@ fn special_tokens_come_from_both_files() {
     let both = folder(&[("tokenizer_config.json", config.clone()), ("special_tokens_map.json", map.clone())]);
     let special = SpecialTokens::from_folder(both.path()).unwrap();
     let names = ["bos_token", "unk_token", "pad_token", "image_token", "add_bos_token"];
-    assert_eq!(names.map(|name| special.get(name)), [Some("<b>"), Some("<u>"), Some("<p>"), Some("<i>"), None]);
+    assert_eq!(
+        names.map(|name| special.get(name)),
+        [Some("<b>"), Some("<u>"), Some("<p>"), Some("<i>"), None]
+    );
     let list = special.iter().find(|(name, _)| *name == "additional_special_tokens").unwrap().1;
     assert_eq!(list, &json!(["<x>", "<y>"]));
 
@@ -136,10 +156,14 @@ fn special_tokens_come_from_both_files() {
 fn the_template_is_a_text_one_of_a_list_or_a_file_beside_which_wins() {
     let render = |files: &[(&str, Value)]| {
         let folder = folder(files);
-        ChatTemplate::from_folder(folder.path()).unwrap().render_messages(&Vec::<Message>::new(), false).unwrap()
+        ChatTemplate::from_folder(folder.path())
+            .unwrap()
+            .render_messages(&Vec::<Message>::new(), false)
+            .unwrap()
     };
     let named = |names: &[&str]| {
-        let all: Vec<Value> = names.iter().map(|name| json!({"name": name, "template": format!("[{name}]")})).collect();
+        let all: Vec<Value> =
+            names.iter().map(|name| json!({"name": name, "template": format!("[{name}]")})).collect();
         ("tokenizer_config.json", json!({"chat_template": all}))
     };
     assert_eq!(render(&[("tokenizer_config.json", json!({"chat_template": "text"}))]), "text");
@@ -167,7 +191,11 @@ fn the_token_that_the_template_writes_after_a_turn_ends_it() {
     let codec = Codec::from_folder(folder(&files(json!([0, 1]))).path()).unwrap();
     assert_eq!((codec.closing(), codec.end_of_turn.as_slice()), (1, &[0, 1][..]));
     let codec = Codec::from_folder(folder(&files(Value::Null)).path()).unwrap();
-    assert_eq!((codec.closing(), codec.end_of_turn.as_slice()), (1, &[3, 1][..]), "config.json is the second source");
+    assert_eq!(
+        (codec.closing(), codec.end_of_turn.as_slice()),
+        (1, &[3, 1][..]),
+        "config.json is the second source"
+    );
     let row = codec.chat(&[Message::user("Hi"), Message::assistant("Hello")]).unwrap();
     assert_eq!(row.ids.last(), Some(&1));
 }
@@ -183,7 +211,8 @@ fn a_folder_that_names_no_end_of_turn_is_refused_unless_the_tokenizer_has_one() 
 
 fn codec(source: &str) -> Codec {
     let special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];
-    let tokenizer = Tokenizer::from_bytes(byte_level(&special).to_string().as_bytes(), Path::new("x")).unwrap();
+    let tokenizer =
+        Tokenizer::from_bytes(byte_level(&special).to_string().as_bytes(), Path::new("x")).unwrap();
     let names = SpecialTokens::default().with("bos_token", "<s>").with("eos_token", "</s>");
     Codec::new(tokenizer, ChatTemplate::from_source(source, names).unwrap(), vec![1]).unwrap()
 }
@@ -191,7 +220,13 @@ fn codec(source: &str) -> Codec {
 /// The text of a row's ids with special tokens shown.
 fn spelled(codec: &Codec, ids: &[u32]) -> String {
     ids.iter()
-        .map(|&id| if codec.tokenizer.is_special(id) { codec.tokenizer.token(id).unwrap() } else { codec.tokenizer.decode(&[id]).unwrap() })
+        .map(|&id| {
+            if codec.tokenizer.is_special(id) {
+                codec.tokenizer.token(id).unwrap()
+            } else {
+                codec.tokenizer.decode(&[id]).unwrap()
+            }
+        })
         .collect()
 }
 
@@ -221,7 +256,12 @@ fn thinking_that_only_the_last_turn_shows_does_not_hinder_several_turns() {
     let source = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
     let codec = codec(source);
     let row = codec
-        .chat(&[Message::user("Hi"), Message::assistant("Hello"), Message::user("Again"), Message::assistant("there")])
+        .chat(&[
+            Message::user("Hi"),
+            Message::assistant("Hello"),
+            Message::user("Again"),
+            Message::assistant("there"),
+        ])
         .unwrap();
     assert_eq!(
         spelled(&codec, &row.ids),

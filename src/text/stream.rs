@@ -21,6 +21,10 @@ impl TextStream {
 
     /// Takes the next id and returns the text that it completes, if any.
     pub fn push(&mut self, id: u32) -> Result<Option<String>, TextError> {
+        // Special tokens are no text, and a run of byte tokens goes on behind them.
+        if self.tokenizer.is_special(id) {
+            return Ok(None);
+        }
         self.ids.push(id);
         let text = self.tokenizer.decode(&self.ids)?;
         // A replacement character at the end may be the beginning of one whose last bytes are still to come; and a run
@@ -41,7 +45,9 @@ impl TextStream {
 
     /// Whether the token stands for one byte of a character that the vocabulary lacks, by its name `<0x0A>`.
     fn is_byte(&self, id: u32) -> bool {
-        self.tokenizer.token(id).is_some_and(|name| name.len() == 6 && name.starts_with("<0x") && name.ends_with('>'))
+        self.tokenizer
+            .token(id)
+            .is_some_and(|name| name.len() == 6 && name.starts_with("<0x") && name.ends_with('>'))
     }
 
     /// Ends the text: what is left of a character that was never completed.

@@ -17,7 +17,8 @@ impl std::fmt::Debug for Tokenizer {
 }
 
 /// Files in which models keep their vocabulary where they have no `tokenizer.json`.
-const OTHER_FORMS: [&str; 5] = ["tokenizer.model", "vocab.json", "tiktoken.model", "tekken.json", "vocab.txt"];
+const OTHER_FORMS: [&str; 5] =
+    ["tokenizer.model", "vocab.json", "tiktoken.model", "tekken.json", "vocab.txt"];
 
 impl Tokenizer {
     /// Reads the `tokenizer.json` of a checkpoint folder. A folder that has its vocabulary in another form only is
@@ -95,7 +96,11 @@ impl Tokenizer {
     /// Whether the token is one that the tokenizer marks as special: left out of decoded text.
     #[must_use]
     pub fn is_special(&self, id: u32) -> bool {
-        self.inner.get_added_vocabulary().get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
+        self.inner
+            .get_added_vocabulary()
+            .get_added_tokens_decoder()
+            .get(&id)
+            .is_some_and(|token| token.special)
     }
 
     /// The id of a token given by its exact name, such as `</s>`.

@@ -31,16 +31,15 @@ pub(super) fn strftime(date: Date, format: &str) -> Result<String, Error> {
             'X' | 'T' => "%H:%M:%S",
             'r' => "%I:%M:%S %p",
             'a' | 'A' | 'b' | 'B' | 'h' | 'C' | 'd' | 'D' | 'e' | 'F' | 'g' | 'G' | 'H' | 'I' | 'j' | 'k'
-            | 'l' | 'm' | 'M' | 'n' | 'p' | 'P' | 'R' | 'S' | 't' | 'u' | 'U' | 'V' | 'w' | 'W' | 'y' | 'Y'
-            | '%' => directive,
+            | 'l' | 'm' | 'M' | 'n' | 'p' | 'P' | 'R' | 'S' | 't' | 'u' | 'U' | 'V' | 'w' | 'W' | 'y'
+            | 'Y' | '%' => directive,
             _ => {
                 out.push_str(directive);
                 continue;
             }
         };
-        let text = jiff::fmt::strtime::format(jiffs, midnight).map_err(|e| {
-            Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {e}"))
-        })?;
+        let text = jiff::fmt::strtime::format(jiffs, midnight)
+            .map_err(|e| Error::new(ErrorKind::InvalidOperation, format!("strftime_now({format:?}): {e}")))?;
         out.push_str(&text);
     }
     out.push_str(rest);

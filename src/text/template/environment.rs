@@ -21,11 +21,8 @@ pub(super) struct Raised(pub(super) String);
 pub(super) fn environment(source: &str, template_date: Date) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     // Block tags on lines of their own leave no trace. The last line break is dropped by `source::prepare`.
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true)
-        .build()?;
+    let syntax =
+        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
     environment.set_syntax(syntax);
     environment.set_fuel(Some(FUEL));
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);

@@ -103,8 +103,9 @@ fn text_method(state: &State, text: &str, method: &str, args: &[Value]) -> Resul
         "startswith" | "endswith" => {
             let (wanted, start, end): (Value, Option<i64>, Option<i64>) = from_args(args)?;
             let part = window(text, start, end).map_or("", |(_, part)| part);
-            let meets =
-                |affix: &str| if method == "startswith" { part.starts_with(affix) } else { part.ends_with(affix) };
+            let meets = |affix: &str| {
+                if method == "startswith" { part.starts_with(affix) } else { part.ends_with(affix) }
+            };
             let mut found = false;
             match wanted.as_str() {
                 Some(affix) => found = meets(affix),
@@ -150,7 +151,9 @@ fn text_method(state: &State, text: &str, method: &str, args: &[Value]) -> Resul
         "title" => Value::from(title(text)),
         "swapcase" => Value::from(
             text.chars()
-                .map(|c| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() })
+                .map(|c| {
+                    if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() }
+                })
                 .collect::<String>(),
         ),
         "casefold" => Value::from(text.to_lowercase().replace('ß', "ss")),
@@ -190,7 +193,9 @@ fn split(text: &str, separator: Option<&str>, most: Option<usize>, last: bool) -
                 let cut = if found.len() + 1 >= parts {
                     None
                 } else if last {
-                    rest.char_indices().rfind(|(_, c)| python::is_space(*c)).map(|(at, c)| (at, at + c.len_utf8()))
+                    rest.char_indices()
+                        .rfind(|(_, c)| python::is_space(*c))
+                        .map(|(at, c)| (at, at + c.len_utf8()))
                 } else {
                     rest.char_indices().find(|(_, c)| python::is_space(*c)).map(|(at, _)| (at, at))
                 };
@@ -219,7 +224,10 @@ fn split(text: &str, separator: Option<&str>, most: Option<usize>, last: bool) -
 /// `str.splitlines`, with Python's line ends.
 fn split_lines(text: &str, keep: bool) -> Value {
     let ends = |c: char| {
-        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        matches!(
+            c,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
     };
     let mut lines = Vec::new();
     let mut rest = text;

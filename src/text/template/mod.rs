@@ -2,9 +2,9 @@
 
 mod date;
 mod environment;
+mod filters;
 mod json;
 mod methods;
-mod filters;
 mod python;
 mod source;
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Codec {
 struct AnswerStart {
     before: String,
     dropped: Vec<u32>,
+    /// What the template writes between the prompt and an answer, such as a blank.
+    blank: String,
 }
 
 impl Codec {
@@ -99,8 +101,8 @@ impl Codec {
                 None => row.push(&self.tokenizer.encode(&prompt)?, 0.0),
                 Some((before, content)) => {
                     // What the template writes after the end token (often a line break) is context of the next turn.
-                    let (_, rest) =
-                        split_answer(&prompt, before, content).ok_or(TextError::RewritesTurns { turn })?;
+                    let (_, rest) = split_answer(&prompt, before, &self.start.blank, content)
+                        .ok_or(TextError::RewritesTurns { turn })?;
                     row.push(&self.tokenizer.encode(self.after_closing(rest))?, 0.0);
                 }
             }
@@ -110,7 +112,8 @@ impl Codec {
                 Some(&next) => self.render(&messages[..next], true)?,
                 None => self.render(&messages[..=turn], false)?,
             };
-            let written = split_answer(&shown, &prompt, content).map_or(content, |(written, _)| written);
+            let written = split_answer(&shown, &prompt, &self.start.blank, content)
+                .map_or(content, |(written, _)| written);
             let start = row.ids.len();
             row.push(&self.answer(written)?, 1.0);
             row.push(&[self.closing], 1.0);
@@ -181,7 +184,7 @@ impl Codec {
             let Ok(text) = self.render(&[user[0].clone(), Message::assistant(words)], false) else {
                 return Ok(AnswerStart::default());
             };
-            let Some((_, rest)) = split_answer(&text, &prompt, words) else {
+            let Some((_, rest)) = split_answer(&text, &prompt, "", words) else {
                 return Ok(AnswerStart::default());
             };
             let shown = &text[..text.len() - rest.len()];
@@ -191,11 +194,12 @@ impl Codec {
         let prompt_ids = self.tokenizer.encode(&prompt)?;
         let last = prompt.chars().last().map(String::from).unwrap_or_default();
         let candidates = [
-            AnswerStart::default(),
-            AnswerStart { before: blank.clone(), dropped: Vec::new() },
-            AnswerStart { before: format!("{last}{blank}"), dropped: self.tokenizer.encode(&last)? },
+            (String::new(), Vec::new()),
+            (blank.clone(), Vec::new()),
+            (format!("{last}{blank}"), self.tokenizer.encode(&last)?),
         ];
-        for candidate in candidates {
+        for (before, dropped) in candidates {
+            let candidate = AnswerStart { before, dropped, blank: blank.clone() };
             let mut fits = true;
             for (words, whole) in PROBE.iter().zip(&whole) {
                 let answer = candidate.encode(&self.tokenizer, words)?;
@@ -205,7 +209,7 @@ impl Codec {
                 return Ok(candidate);
             }
         }
-        Ok(AnswerStart::default())
+        Ok(AnswerStart { blank, ..AnswerStart::default() })
     }
 
     /// What stands behind the end token in what follows an answer; everything where it does not begin with one.
@@ -232,19 +236,22 @@ impl AnswerStart {
     }
 }
 
-/// Finds in a rendered text, which goes on from `prompt`, the answer as the template wrote it and what follows:
-/// `content` itself, or trimmed, or without the thinking before it.
-fn split_answer<'a>(text: &'a str, prompt: &str, content: &str) -> Option<(&'a str, &'a str)> {
+/// Finds in a rendered text, which goes on from `prompt` and the template's own `blank`, the answer as the template
+/// wrote it and what follows: `content` itself, or trimmed, or without the thinking before it.
+fn split_answer<'a>(text: &'a str, prompt: &str, blank: &str, content: &str) -> Option<(&'a str, &'a str)> {
     let rest = text.strip_prefix(prompt)?;
     let spoken = content.rsplit_once("</think>").map_or(content, |(_, spoken)| spoken);
-    [content, content.trim_end(), content.trim_start(), content.trim(), spoken.trim_start(), spoken.trim()]
-        .into_iter()
-        .find_map(|written| {
-            // The answer is written as it is, or after blanks of the template's own.
-            let at = match rest.strip_prefix(written) {
-                Some(_) => 0,
-                None => rest.len() - rest.trim_start().len(),
-            };
-            rest[at..].starts_with(written).then(|| rest[at..].split_at(written.len()))
-        })
+    let forms = [
+        content,
+        content.trim_end(),
+        content.trim_start(),
+        content.trim(),
+        spoken.trim_start(),
+        spoken.trim(),
+    ];
+    // Where the blank is not the usual one, the answer begins at the first letter.
+    [rest.strip_prefix(blank), Some(rest.trim_start())].into_iter().flatten().find_map(|rest| {
+        let written = forms.into_iter().find(|form| rest.starts_with(form))?;
+        Some(rest.split_at(written.len()))
+    })
 }

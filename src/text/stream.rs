@@ -21,6 +21,10 @@ impl TextStream {
 
     /// Takes the next id and returns the text that it completes, if any.
     pub fn push(&mut self, id: u32) -> Result<Option<String>, TextError> {
+        // Special tokens are no text, and a run of byte tokens goes on behind them.
+        if self.tokenizer.is_special(id) {
+            return Ok(None);
+        }
         self.ids.push(id);
         let text = self.tokenizer.decode(&self.ids)?;
         // A replacement character at the end may be the beginning of one whose last bytes are still to come; and a run

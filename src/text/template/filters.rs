@@ -2,7 +2,7 @@
 
 use super::{methods, python};
 use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 /// Adds them to `environment`.
 pub(super) fn add(environment: &mut Environment<'static>) {
@@ -15,6 +15,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("round", round);
     environment.add_filter("default", default);
     environment.add_filter("d", default);
+    environment.add_filter("join", join);
     environment.add_filter("escape", escape);
     environment.add_filter("e", escape);
     environment.add_filter("wordcount", |text: String| {
@@ -148,6 +149,40 @@ fn round(
             ));
         }
     }))
+}
+
+/// `join(value, d='', attribute=None)`.
+fn join(
+    state: &State,
+    value: Value,
+    separator: Option<Value>,
+    attribute: Option<String>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let separator = argument(separator, &named, "d")?.map_or(Ok(String::new()), |d| python::str(&d))?;
+    let attribute = attribute.or(named.get("attribute")?);
+    named.assert_all_used()?;
+    let mut joined = String::new();
+    if value.is_undefined() {
+        return Ok(joined);
+    }
+    for (index, item) in value.try_iter()?.checked().enumerate() {
+        let mut item = item?;
+        for name in attribute.iter().flat_map(|path| path.split('.')) {
+            item = match name.parse::<usize>() {
+                Ok(place) => item.get_item_by_index(place)?,
+                Err(_) => item.get_attr(name)?,
+            };
+        }
+        let part = python::str(&item)?;
+        // Paid for before the text grows.
+        state.consume_fuel(((separator.len() + part.len()) / 64) as u64)?;
+        if index > 0 {
+            joined.push_str(&separator);
+        }
+        joined.push_str(&part);
+    }
+    Ok(joined)
 }
 
 /// `escape(value)`: text that is safe inside HTML, with the entities that Python writes.

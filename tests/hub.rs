@@ -315,7 +315,7 @@ fn a_silent_hub_can_be_stopped_and_is_given_up() {
         says(&place.refused(&tale()), &["127.0.0.1 has sent nothing for 0.4 seconds", "Fetch again"]);
     }
     // Silent in the middle of a file: what has arrived is kept.
-    let hub = Hub::with(checkpoint(), false, on_weights(|_| Fault::Slow(1000, Duration::from_secs(60))));
+    let hub = Hub::with(checkpoint(), false, on_weights(|_| Fault::Slow(1000, Duration::from_mins(1))));
     let mut place = Place::new(&hub);
     place.options.patience = Duration::from_millis(400);
     says(&place.refused(&tale()), &["has sent nothing for 0.4 seconds", "Fetch again"]);

@@ -46,7 +46,8 @@ fn unreadable(file: &Path, error: &std::io::Error) -> ModelError {
     ModelError::Unreadable { file: file.to_owned(), reason: error.to_string() }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;

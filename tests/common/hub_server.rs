@@ -172,7 +172,7 @@ impl Stage {
         let fault = (self.fault)(&request);
         match fault {
             Fault::Silent => {
-                std::thread::sleep(Duration::from_secs(60));
+                std::thread::sleep(Duration::from_mins(1));
                 return Ok(());
             }
             Fault::Status(status, code) => {
@@ -184,7 +184,7 @@ impl Stage {
         if storage {
             let file = request.path.trim_start_matches('/');
             return match self.files.iter().find(|f| f.name == file) {
-                Some(file) => self.contents(stream, &request, file, fault),
+                Some(file) => Self::contents(stream, &request, file, fault),
                 None => respond(stream, &request, 404, "", b"", Fault::None),
             };
         }
@@ -230,17 +230,11 @@ impl Stage {
                 );
                 respond(stream, request, 302, &headers, b"moved", Fault::None)
             }
-            Some(file) => self.contents(stream, request, file, fault),
+            Some(file) => Self::contents(stream, request, file, fault),
         }
     }
 
-    fn contents(
-        &self,
-        stream: &TcpStream,
-        request: &Request,
-        file: &HubFile,
-        fault: Fault,
-    ) -> std::io::Result<()> {
+    fn contents(stream: &TcpStream, request: &Request, file: &HubFile, fault: Fault) -> std::io::Result<()> {
         let range = request.range.as_deref().filter(|_| fault != Fault::IgnoreRange);
         let bounds = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let mut headers = String::new();

@@ -103,8 +103,11 @@ impl HubModel {
 
 /// Whether a file is in a format that is opened.
 fn is_model_file(file: &str) -> bool {
-    let ending = Path::new(file).extension();
-    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("gguf") || ending == "safetensors")
+    is_gguf(file) || file.ends_with(".safetensors")
+}
+
+fn is_gguf(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
 /// How far a fetch is.
@@ -196,7 +199,7 @@ fn choose(model: &HubModel, listing: &Listing) -> Result<Vec<String>, HubError> 
             repo: model.repo.clone(),
             commit: listing.commit.clone(),
             file: file.clone(),
-            found: listing.files.iter().filter(|name| name.ends_with(".gguf")).cloned().collect(),
+            found: listing.files.iter().filter(|name| is_gguf(name)).cloned().collect(),
         }),
     }
 }

@@ -160,9 +160,10 @@ fn which_modules_with_which_rank_and_scale_is_what_peft_says() {
             "{name}"
         );
         for module in &adapter.modules {
-            let [rank, scale] = [0, 1].map(|i| expected[&module.path][i].as_f64().unwrap());
-            assert_eq!(module.a.dims()[0] as f64, rank, "{name}: rank of {}", module.path);
-            assert_eq!(module.b.dims()[1] as f64, rank, "{name}: rank of {}", module.path);
+            let rank = expected[&module.path][0].as_u64().unwrap();
+            let scale = expected[&module.path][1].as_f64().unwrap();
+            assert_eq!(module.a.dims()[0] as u64, rank, "{name}: rank of {}", module.path);
+            assert_eq!(module.b.dims()[1] as u64, rank, "{name}: rank of {}", module.path);
             assert!((module.scale - scale).abs() <= 1e-15 * scale, "{name}: scale of {}", module.path);
         }
         adapter.check(&linears).unwrap();

@@ -170,7 +170,8 @@ impl LoraConfig {
             return Err(format!("lora_dropout is {}; it is a share from 0 to below 1", self.dropout));
         }
         let by_name = matches!(&self.target_modules, TargetModules::Matching(ModulePattern::Names(_)));
-        if !by_name && !(self.layers_to_transform.is_empty() && self.layers_pattern.is_empty()) {
+        let by_layer = !self.layers_to_transform.is_empty() || !self.layers_pattern.is_empty();
+        if by_layer && !by_name {
             return Err("layers_to_transform and layers_pattern work only where target_modules is a list of names; name the modules, or put the layers into the regular expression".to_owned());
         }
         if self.layers_to_transform.is_empty() && !self.layers_pattern.is_empty() {
@@ -331,6 +332,7 @@ fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     number(*value).serialize(serializer)
 }

@@ -8,8 +8,10 @@
     reason = "a test stops where something is not there"
 )]
 
+use candle_core::{DType, Device, Tensor};
 use plumbline::demo;
 use plumbline::model::{self, Precision};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +87,62 @@ fn an_unknown_architecture_is_refused_by_name() {
     let folder = checkpoint();
     edit_config(&folder.path, |c| c["architectures"] = serde_json::json!(["MambaForCausalLM"]));
     refused(&folder.path, &["MambaForCausalLM", "It runs: LlamaForCausalLM"]);
+}
+
+/// Rewrites the weights of a folder.
+fn edit_weights(folder: &Path, edit: impl FnOnce(&mut HashMap<String, Tensor>)) {
+    let file = folder.join("model.safetensors");
+    let mut weights = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
+    edit(&mut weights);
+    candle_core::safetensors::save(&weights, &file).unwrap();
+}
+
+#[test]
+fn tensors_that_the_config_has_no_place_for_are_named() {
+    let folder = checkpoint();
+    let bias = Tensor::zeros(128, DType::BF16, &Device::Cpu).unwrap();
+    edit_weights(&folder.path, |w| {
+        w.insert("model.layers.0.self_attn.q_proj.bias".to_owned(), bias.clone());
+    });
+    refused(&folder.path, &["model.layers.0.self_attn.q_proj.bias", "no place", "LlamaForCausalLM"]);
+    // What only repeats or can be computed is no reason.
+    let folder = checkpoint();
+    edit_weights(&folder.path, |w| {
+        let head = w["model.embed_tokens.weight"].clone();
+        w.insert("lm_head.weight".to_owned(), head);
+        w.insert("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), bias);
+    });
+    model::load(&folder.path).unwrap();
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let folder = checkpoint();
+    edit_weights(&folder.path, |w| {
+        let norm = w.get_mut("model.norm.weight").unwrap();
+        let mut values = norm.to_dtype(DType::F32).unwrap().to_vec1::<f32>().unwrap();
+        values[7] = f32::NAN;
+        *norm = Tensor::new(values, &Device::Cpu).unwrap();
+    });
+    let error = model::load(&folder.path).unwrap_err().to_string();
+    assert!(error.contains("model.norm.weight") && error.contains("not finite"), "{error}");
+}
+
+#[test]
+fn a_shard_index_and_links_cannot_lead_out_of_the_folder() {
+    let folder = checkpoint();
+    fs::remove_file(folder.path.join("model.safetensors")).unwrap();
+    let index = r#"{"weight_map": {"model.norm.weight": "../base/model.safetensors"}}"#;
+    fs::write(folder.path.join("model.safetensors.index.json"), index).unwrap();
+    refused(&folder.path, &["../base/model.safetensors", "not a plain file name"]);
+    #[cfg(unix)]
+    {
+        let (folder, elsewhere) = (checkpoint(), checkpoint());
+        let file = folder.path.join("model.safetensors");
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path.join("model.safetensors"), &file).unwrap();
+        refused(&folder.path, &["link that leads out", "model.safetensors"]);
+    }
 }
 
 #[test]

@@ -5,9 +5,11 @@
 mod common;
 
 use common::{evaluate_spec, train_spec};
+use plumbline::evaluate::EvaluateSpec;
 use plumbline::job::JobSpec;
+use plumbline::model;
 use plumbline::project::{Manifest, Project, RUNNING, STOPPED};
-use plumbline::train::Recipe;
+use plumbline::train::{LoraSpec, Recipe, TrainSpec};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -52,6 +54,55 @@ fn a_new_project_is_made_once() {
     let (code, _, error) = said(&["new", text(&root.join("project.toml/x"))]);
     assert_eq!(code, 1);
     assert!(error.contains("cannot be written"), "{error}");
+}
+
+#[test]
+fn an_adapter_is_trained_evaluated_and_merged() {
+    let lora = LoraSpec { rank: 4, ..LoraSpec::default() };
+    let train = TrainSpec { lora: Some(lora), learning_rate: 1e-2, ..train_spec(Recipe::Recovery, 6) };
+    let (_keep, root, spec) = project_with(&JobSpec::Train(train));
+    let base = std::fs::read(root.join("models/aligned/model.safetensors")).unwrap();
+    let (code, _, error) = said(&["run", text(&spec), "--project", text(&root)]);
+    assert_eq!(code, 0, "{error}");
+    let project = Project::open(&root).unwrap();
+    let folder = project.model_folder("trained").unwrap();
+    assert!(!folder.join("model.safetensors").exists(), "only the adapter is saved");
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("adapter_config.json")).unwrap()).unwrap();
+    assert_eq!(config["base_model_name_or_path"], "models/aligned", "the project can be moved");
+    assert_eq!(base, std::fs::read(root.join("models/aligned/model.safetensors")).unwrap());
+
+    let (code, out, error) = said(&["inspect", text(&folder)]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("LoRA of rank 4") && out.contains("train an adapter"), "{out}");
+
+    let evaluate = EvaluateSpec { models: vec!["trained".to_owned()], ..evaluate_spec() };
+    let path = root.join("evaluate.toml");
+    std::fs::write(&path, JobSpec::Evaluate(evaluate).to_toml().unwrap()).unwrap();
+    let (code, _, error) = said(&["run", text(&path), "--project", text(&root)]);
+    assert_eq!(code, 0, "{error}");
+
+    let merged = root.join("merged");
+    let (code, out, error) = said(&["merge", text(&folder), text(&merged)]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("merged"), "{out}");
+    let (one, other) = (model::load(&folder).unwrap(), model::load(&merged).unwrap());
+    let prompt: &[u32] = &[1, 3, 9, 12, 4];
+    let logits =
+        |decoder: &model::Decoder| decoder.logits(&[prompt]).unwrap().to_vec2::<f32>().unwrap().concat();
+    let (one, other) = (logits(&one.decoder), logits(&other.decoder));
+    let aligned = logits(&model::load(&root.join("models/aligned")).unwrap().decoder);
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+    assert!(apart(&one, &other) < 1e-4, "merging changes nothing");
+    assert!(apart(&one, &aligned) > 1e-3, "training changed something");
+
+    let (code, _, error) = said(&["merge", text(&folder), text(&merged)]);
+    assert_eq!(code, 2);
+    assert!(error.contains("there already"), "{error}");
+    std::fs::remove_dir_all(root.join("models/aligned")).unwrap();
+    let (code, _, error) = said(&["inspect", text(&folder)]);
+    assert_eq!(code, 2);
+    assert!(error.contains("stands on the model") && error.contains("models/aligned"), "{error}");
 }
 
 #[test]

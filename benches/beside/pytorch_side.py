@@ -1,6 +1,7 @@
 """One measurement of PyTorch in a process of its own; prints one line of JSON. Run by beside.py."""
 
 import argparse
+import inspect
 import json
 import time
 from pathlib import Path
@@ -93,8 +94,13 @@ def decode(args, tokens) -> dict:
     attention_mask = torch.ones_like(prompts)
     gaps = []
 
+    # The argument had another name before transformers 5.24.
+    names = inspect.signature(transformers.LlamaForCausalLM.forward).parameters
+    cache_argument = "cache" if "cache" in names else "past_key_values"
+
     def loop(new_tokens: int, keep_gaps: bool = False) -> torch.Tensor:
-        output = model(prompts, use_cache=True, logits_to_keep=1)
+        cache = {cache_argument: transformers.DynamicCache(config=model.config)}
+        output = model(prompts, use_cache=True, logits_to_keep=1, **cache)
         chosen = []
         while True:
             logits = output.logits[:, -1]
@@ -104,7 +110,7 @@ def decode(args, tokens) -> dict:
             chosen.append(logits.argmax(-1, keepdim=True))
             if len(chosen) == new_tokens:
                 return torch.cat(chosen, 1)
-            output = model(chosen[-1], past_key_values=output.past_key_values, use_cache=True)
+            output = model(chosen[-1], use_cache=True, **cache)
 
     def generate(new_tokens: int) -> torch.Tensor:
         output = model.generate(

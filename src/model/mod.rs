@@ -22,7 +22,9 @@ mod sampler;
 mod weights;
 
 pub use cache::KvCache;
-pub use checkpoint::{Card, base_folder, Checkpoint, Precision, load, load_decoder, load_weights, save, save_adapter};
+pub use checkpoint::{
+    Card, Checkpoint, Precision, base_folder, load, load_decoder, load_weights, save, save_adapter,
+};
 pub use config::{ARCHITECTURES, Activation, Config};
 pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
 pub use generate::{

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// The least width of a card.
 const CARD: f32 = 300.0;
 /// Height of a card.
-const HEIGHT: f32 = 284.0;
+const HEIGHT: f32 = 308.0;
 
 /// The Models screen.
 #[derive(Default)]
@@ -200,16 +200,21 @@ impl ModelsScreen {
     }
 }
 
-/// One line of what running and training take; the parts on hover.
+/// The memory that running and training take; the parts on hover.
 fn memory(ui: &mut Ui, needs: &Needs, context: usize) {
-    let all = [needs.run, needs.train_adapter, needs.train_all].map(|need| bytes(need.total()));
-    let text = format!("run {} · train adapter {} · all {}", all[0], all[1], all[2]);
     let mut hover = format!("With {ROWS} rows of {} tokens at once, on the CPU.", TOKENS.min(context));
     for (name, need) in needs.all() {
         let parts: Vec<String> = need.parts().iter().map(|(n, b)| format!("{n} {}", bytes(*b))).collect();
         hover += &format!("\n{name}: {} = {}", bytes(need.total()), parts.join(" + "));
     }
-    ui.scope(|ui| fact(ui, "Memory", &text)).response.on_hover_text(hover);
+    let [run, adapter, all] =
+        [needs.run, needs.train_adapter, needs.train_all].map(|need| bytes(need.total()));
+    ui.scope(|ui| {
+        fact(ui, "Runs in", &run);
+        fact(ui, "Trains in", &format!("{all} · adapter {adapter}"));
+    })
+    .response
+    .on_hover_text(hover);
 }
 
 fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, commands: &mut Vec<Command>) {

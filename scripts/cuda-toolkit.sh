@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the CUDA 13.0 compiler into a folder, without root and without a GPU, and prints the environment variables
-# under which `cargo` finds it. Needs python3 with pip, and a C++ compiler. About 110 MB to fetch, 440 MB on disk.
+# under which `cargo` finds it. Needs python3 with pip, and a C++ compiler. About 105 MB to fetch, 270 MB on disk.
 #
 #     eval "$(scripts/cuda-toolkit.sh ~/cuda-13.0)"
 set -eu

@@ -359,9 +359,15 @@ fn the_composed_form_equals_the_fused_one() {
         };
         let request = GenerateRequest { id: "0".to_owned(), prompt: r.rows[1].ids.clone() };
         let generate = || {
-            model::generate(&r.decoder, &[request.clone()], &Sampler::default(), &[], 12, 1, &mut |_| {
-                Control::Continue
-            })
+            model::generate(
+                &r.decoder,
+                std::slice::from_ref(&request),
+                &Sampler::default(),
+                &[],
+                12,
+                1,
+                &mut |_| Control::Continue,
+            )
             .unwrap()
             .unwrap()
         };

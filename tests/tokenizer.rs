@@ -1,5 +1,7 @@
 //! Tokenizers: vectors of a published one, the traps that checkpoint folders hold, and text decoded as it comes.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use plumbline::text::{ChatTemplate, Codec, Message, SpecialTokens, TextError, Tokenizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};

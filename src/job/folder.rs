@@ -61,7 +61,7 @@ impl Desk<'_> {
         };
         for path in files {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let weights = name.ends_with(".safetensors") || name.ends_with(".gguf");
+            let weights = path.extension().is_some_and(|e| e == "safetensors" || e == "gguf");
             if weights || ["tokenizer.json", "config.json", "adapter_config.json"].contains(&name) {
                 let hash = crate::project::hash_file(&path).map_err(|e| unreadable(&path, &e))?;
                 self.manifest.hashes.insert(format!("models/{id}/{name}"), hash);

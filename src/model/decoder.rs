@@ -150,7 +150,7 @@ impl Decoder {
         match Arc::try_unwrap(self.inner) {
             Ok(inner) => {
                 let host = inner.host && compute == DType::F32;
-                Self { inner: Arc::new(Inner { compute, host, ..inner }) }
+                Self { inner: Arc::new(Inner { host, compute, ..inner }) }
             }
             Err(inner) => Self { inner },
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a model is to do.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a question that is asked once")]
 pub enum Work {
     /// Answer prompts by so many new tokens.
     Run {

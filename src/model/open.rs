@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// A model that answers.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful of models are open at once")]
 pub enum Model {
     /// A checkpoint: it can also be trained, and compared token by token.
     Checkpoint(Checkpoint),

@@ -188,7 +188,7 @@ fn tanh(x: f32) -> f32 {
 }
 
 /// √(2/π), of GELU's tanh form.
-const GELU: f32 = 0.797_884_56;
+const GELU: f32 = 0.797_884_6;
 /// The cubic term of GELU's tanh form.
 const CUBIC: f32 = 0.044_715;
 

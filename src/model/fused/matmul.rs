@@ -152,9 +152,11 @@ pub fn project(x: &[f32], k: usize, weights: &[&[f32]], out: &mut [f32], accumul
     } else {
         tasks.into_iter().for_each(each);
     }
-    for (i, row) in out.chunks_exact_mut(width).take(m).enumerate() {
-        for (y, run) in row.iter_mut().zip(transposed.chunks_exact(lanes)) {
-            *y = if accumulate { *y + run[i] } else { run[i] };
+    // Run by run: each is read once, and the rows are written side by side.
+    for (j, run) in transposed.chunks_exact(lanes).enumerate() {
+        for (i, value) in run[..m].iter().enumerate() {
+            let y = &mut out[i * width + j];
+            *y = if accumulate { *y + value } else { *value };
         }
     }
 }

@@ -177,6 +177,7 @@ fn loss(
 /// The log-probability of every target, with the gradients of a loss that is a function of these: `derivative` gives
 /// d loss / d log π of target i. With `checkpointing`, blocks keep only their input and are computed again on the way
 /// back (Chen et al. 2016). With `embeddings`, the gradient `[N, H]` of the packed (scaled) embeddings is returned too.
+#[allow(clippy::too_many_arguments, reason = "a batch in three parts, a loss, and how to go about it")]
 pub fn gradients(
     input: Input<'_>,
     rows: &[&[u32]],

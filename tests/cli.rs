@@ -66,6 +66,7 @@ fn an_adapter_is_trained_evaluated_and_merged() {
     assert_eq!(code, 0, "{error}");
     let project = Project::open(&root).unwrap();
     let folder = project.model_folder("trained").unwrap();
+    drop(project); // it holds the lock
     assert!(!folder.join("model.safetensors").exists(), "only the adapter is saved");
     let config: Value =
         serde_json::from_slice(&std::fs::read(folder.join("adapter_config.json")).unwrap()).unwrap();

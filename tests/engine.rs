@@ -155,7 +155,10 @@ proptest! {
             let (alone, together) = (run(1), run(4));
             for (i, (a, b)) in alone.iter().zip(&together).enumerate() {
                 let differs = a.ids.iter().zip(&b.ids).position(|(a, b)| a != b);
-                let Some(at) = differs else { continue };
+                let Some(at) = differs else {
+                    prop_assert_eq!(a, b, "{} row {}", name, i);
+                    continue;
+                };
                 // Only where the two best logits are closer than rounding may another token be chosen.
                 let row = [prompts[i].as_slice(), &a.ids[..at]].concat();
                 let logits = decoder.logits(&[&row]).unwrap().get(row.len() - 1).unwrap().to_vec1::<f32>().unwrap();
@@ -213,6 +216,57 @@ fn long_rope_turns_a_growing_row_by_the_long_table_from_its_first_token_on() {
         let whole = decoder.logits(&[&row[..end]]).unwrap().narrow(0, end - 1, 1).unwrap();
         assert!(error(&logits, &whole) < 1e-4, "at {end} tokens");
     }
+}
+
+#[test]
+fn long_and_short_rows_that_begin_alike_share_no_keys() {
+    let (_, decoder) = families().into_iter().find(|(name, _)| name == "phi-3-long").unwrap();
+    let long: Vec<u32> = (0..20).map(|i| 3 + (i * 7) % 90).collect();
+    let prompts = [long.clone(), [&long[..10], &[5, 6, 7, 8]].concat(), long[..12].to_vec()];
+    let requests: Vec<GenerateRequest> = prompts
+        .iter()
+        .enumerate()
+        .map(|(i, prompt)| GenerateRequest { id: i.to_string(), prompt: prompt.clone() })
+        .collect();
+    let run = |batch| {
+        generate(&decoder, &requests, &Sampler::default(), &[], 8, batch, &mut |_| Control::Continue)
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn what_cannot_be_computed_is_refused_in_words() {
+    let (_, decoder) = families().remove(2);
+    assert!(decoder.logits(&[]).is_err() && decoder.logits(&[&[]]).is_err());
+    let error = decoder.logits(&[&[5, 96]]).unwrap_err().to_string();
+    assert!(error.contains("token 96") && error.contains("vocabulary of 96"), "{error}");
+    let batch = Batch { rows: vec![vec![5, 6]], from: vec![2], targets: vec![7] };
+    assert!(decoder.log_probs(&batch).is_err(), "a target beyond the rows");
+    let mut cache = decoder.cache(1);
+    assert!(decoder.extend(&mut cache, &[0], &[&[]]).is_err());
+    let request = |prompt: &[u32]| GenerateRequest { id: String::new(), prompt: prompt.to_vec() };
+    let run = |prompt: &[u32], tokens| {
+        generate(&decoder, &[request(prompt)], &Sampler::default(), &[], tokens, 1, &mut |_| {
+            Control::Continue
+        })
+    };
+    assert!(run(&[], 4).is_err());
+    assert!(run(&[5], 0).unwrap().unwrap()[0].ids.is_empty());
+    // One token, and nothing before it to attend to, has a gradient like any other row.
+    let one = Batch { rows: vec![vec![5]], from: vec![0], targets: vec![7] };
+    let (trained, parameters) = decoder.clone().trainable().unwrap();
+    let gradient = || {
+        let mut gradients = trained.no_gradients(&parameters);
+        trained.gradients(&one, &mut |_, _| -1.0, &mut gradients, PassOptions::default()).unwrap();
+        gradients.tensor(0, &parameters).unwrap().unwrap()
+    };
+    let fused = gradient();
+    model::use_composed_only(true);
+    let composed = gradient();
+    model::use_composed_only(false);
+    assert!(crate::error(&composed, &fused) < 1e-4);
 }
 
 #[test]

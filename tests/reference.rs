@@ -285,6 +285,7 @@ fn an_adapter_runs_and_trains_as_in_peft() {
     let objective = Objective::cross_entropy(&targets);
     for composed in [false, true] {
         use_composed_only(composed);
+        assert_eq!(r.decoder.is_fused(), !composed);
         let (decoder, parameters) = r.decoder.with_trainable_adapter(&adapter).unwrap();
         assert_eq!(parameters.len(), 2 * adapter.modules.len(), "only the adapter is trained");
         let mut trainer = Trainer::of(decoder, parameters, 0.9, 0.999, 0.0).unwrap();
@@ -341,7 +342,7 @@ fn adapter(decoder: &Decoder) -> Adapter {
     adapter
 }
 
-/// The composed form takes every check that the fused one takes. One test, because the switch is the process's.
+/// The composed form takes every check that the fused one takes.
 #[test]
 fn the_composed_form_equals_the_fused_one() {
     each(|r| {
@@ -385,6 +386,7 @@ fn the_composed_form_equals_the_fused_one() {
         let all = || (r.logits(&r.decoder), gradients(), generate(), one_hot(), adapter_gradients());
         let fused = all();
         use_composed_only(true);
+        assert!(!r.decoder.is_fused());
         let composed = all();
         use_composed_only(false);
         for (i, (a, b)) in composed.4.iter().zip(&fused.4).enumerate() {

@@ -13,7 +13,7 @@ pub(super) fn merge(adapter: &Path, out: &Path) -> Result<(), Trouble> {
     }
     let bad = |e: model::ModelError| Trouble::BadInput(e.to_string());
     let base = model::base_folder(adapter).map_err(bad)?;
-    if base == adapter {
+    if base == adapter && adapter.join("config.json").is_file() {
         let adapter = adapter.display();
         return Err(Trouble::BadInput(format!("{adapter} holds a whole checkpoint, not an adapter.")));
     }

@@ -29,7 +29,18 @@ fn refuse_what_cannot_run(project: &Project, spec: &TrainSpec) -> Result<(), Job
     if project.model(&spec.name).is_some() {
         return Err(ProjectError::Duplicate { what: "model", id: spec.name.clone() }.into());
     }
-    project.model_folder(&spec.model)?;
+    let folder = project.model_folder(&spec.model)?;
+    let of_model = |source| ProjectError::Model { id: spec.model.clone(), source };
+    if spec.lora.is_some() && model::base_folder(&folder).map_err(of_model)? != folder {
+        return Err(JobError::Spec(vec![(
+            "model".to_owned(),
+            format!(
+                "{} is itself an adapter, and an adapter cannot stand on another one. Merge it first (plumbline \
+                 merge), or train all weights.",
+                spec.model
+            ),
+        )]));
+    }
     let data = match spec.recipe {
         Recipe::Recovery => (DatasetKind::Recovery, "recovery set"),
         Recipe::Constrained | Recipe::Sft => (DatasetKind::Chat, "fine-tuning set"),
@@ -135,7 +146,8 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
     let saved = desk.folder.join("model");
     match &spec.lora {
         Some(lora) => model::save_adapter(&saved, &outcome.decoder, lora.config(), &folder, project.root()),
-        None => model::save(&saved, &outcome.decoder, &folder, Precision::F32),
+        None => model::base_folder(&folder)
+            .and_then(|base| model::save(&saved, &outcome.decoder, &base, Precision::F32)),
     }
     .map_err(|source| ProjectError::Model { id: spec.name.clone(), source })?;
     desk.emit(EventKind::Artifact { what: format!("model {}", spec.name), path: saved.clone() });

@@ -224,9 +224,10 @@ pub fn save(folder: &Path, decoder: &Decoder, source: &Path, precision: Precisio
             let key = if config.get("torch_dtype").is_some() { "torch_dtype" } else { "dtype" };
             config[key] = if precision == Precision::F32 { "float32" } else { "bfloat16" }.into();
             let text = serde_json::to_string_pretty(&config).unwrap_or(text);
-            std::fs::write(&to, text + "\n").map_err(|e| unwritable(&to, &e))?;
+            crate::files::write_atomic(&to, (text + "\n").as_bytes()).map_err(|e| unwritable(&to, &e))?;
         } else {
-            std::fs::copy(&from, &to).map_err(|e| unwritable(&to, &e))?;
+            let bytes = std::fs::read(&from).map_err(|e| unreadable(&from, &e))?;
+            crate::files::write_atomic(&to, &bytes).map_err(|e| unwritable(&to, &e))?;
         }
     }
     Ok(())

@@ -82,6 +82,11 @@ pub struct Config {
     pub dtype: String,
 }
 
+/// No size in a config is larger; a file that says so is damaged or meant to harm.
+const LARGEST: u64 = 1 << 24;
+/// No decoder has more blocks.
+const MOST_LAYERS: usize = 10_000;
+
 /// A `config.json` being read: its keys, and the file for errors.
 pub(super) struct Reader<'a> {
     pub map: &'a Map<String, Value>,
@@ -94,13 +99,13 @@ impl Reader<'_> {
     }
 
     fn optional(&self, key: &str) -> Option<usize> {
-        self.map.get(key).and_then(Value::as_u64).map(|n| n as usize)
+        self.map.get(key).and_then(Value::as_u64).filter(|n| *n <= LARGEST).map(|n| n as usize)
     }
 
     fn size(&self, key: &str) -> Result<usize, ModelError> {
         self.optional(key)
             .filter(|&n| n > 0)
-            .ok_or_else(|| self.bad(format!("\"{key}\" is missing or not a positive number")))
+            .ok_or_else(|| self.bad(format!("\"{key}\" is missing or not a sensible positive number")))
     }
 
     fn flag(&self, key: &str, default: bool) -> bool {
@@ -165,6 +170,12 @@ impl Config {
         let gemma = matches!(family, "Gemma" | "Gemma2");
         let (hidden_size, heads) = (reader.size("hidden_size")?, reader.size("num_attention_heads")?);
         let layers = reader.size("num_hidden_layers")?;
+        if layers > MOST_LAYERS {
+            return Err(reader.bad(format!("num_hidden_layers {layers} is more than any decoder has")));
+        }
+        if gemma && reader.flag("use_bidirectional_attention", false) {
+            return Err(reader.bad("its attention looks ahead, which Plumbline's does not".to_owned()));
+        }
         let kv_heads = reader.optional("num_key_value_heads").unwrap_or(match family {
             "Mistral" => 8,
             "Gemma2" => 4,
@@ -217,7 +228,7 @@ impl Config {
                 .filter(|_| family == "Gemma2"),
             embedding_scale: if gemma { (hidden_size as f64).sqrt() } else { 1.0 },
             activation: activation(&reader, gemma)?,
-            qkv_bias: family == "Qwen2" || (family != "Mistral" && attention_bias),
+            qkv_bias: family == "Qwen2" || (!matches!(family, "Mistral" | "Phi3") && attention_bias),
             output_bias: attention_bias && matches!(family, "Llama" | "Qwen3" | "Gemma" | "Gemma2"),
             mlp_bias: family == "Llama" && reader.flag("mlp_bias", false),
             query_key_norm: family == "Qwen3",

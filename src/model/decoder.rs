@@ -12,15 +12,17 @@ use super::weights::{LowRank, Weights, embed};
 use super::{ModelError, pad};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-static COMPOSED_ONLY: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    static COMPOSED_ONLY: Cell<bool> = const { Cell::new(false) };
+}
 
-/// Makes every decoder run in its composed form: the switch by which tests compare the two.
+/// Makes every decoder that this thread calls run in its composed form: the switch by which tests compare the two.
 pub fn use_composed_only(on: bool) {
-    COMPOSED_ONLY.store(on, Ordering::SeqCst);
+    COMPOSED_ONLY.set(on);
 }
 
 /// A Llama-like decoder (Touvron et al. 2023): pre-norm blocks of grouped-query attention with rotary positions and a
@@ -231,10 +233,15 @@ impl Decoder {
         Gradients::new(parameters, self.is_fused())
     }
 
+    /// Whether a row of so many tokens uses LongRoPE's table for long ones.
+    pub(super) fn is_long(&self, tokens: usize) -> bool {
+        self.inner.rotary.is_long(tokens)
+    }
+
     /// Whether passes run in the fused form.
     #[must_use]
     pub fn is_fused(&self) -> bool {
-        self.inner.host && !COMPOSED_ONLY.load(Ordering::Relaxed)
+        self.inner.host && !COMPOSED_ONLY.get()
     }
 
     /// Gives memory that earlier passes left for later ones back to the system.
@@ -250,7 +257,11 @@ impl Decoder {
     /// The normed hidden states `[N, H]` before the output layer, of all tokens of all rows, one row after the other.
     pub fn hidden(&self, rows: &[&[u32]]) -> std::result::Result<Tensor, ModelError> {
         self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        self.known(rows)?;
         let n = rows.iter().map(|r| r.len()).sum::<usize>();
+        if n == 0 {
+            return Err(ModelError::EmptyPrompt);
+        }
         if self.is_fused() {
             let hidden = on_pool(|| fused::hidden(self.input(), rows, &vec![0; rows.len()], None))?;
             return Ok(fused::tensor(hidden, (n, self.config().hidden_size))?);
@@ -326,10 +337,17 @@ impl Decoder {
         new: &[&[u32]],
     ) -> std::result::Result<Tensor, ModelError> {
         let inner = &*self.inner;
+        // Everything is checked before the cache changes.
+        for (&row, ids) in members.iter().zip(new) {
+            if ids.is_empty() {
+                return Err(ModelError::EmptyPrompt);
+            }
+            self.fits(cache.length(row) + ids.len())?;
+        }
+        self.known(new)?;
         let mut inputs: Vec<Vec<u32>> = Vec::with_capacity(new.len());
         for (&row, ids) in members.iter().zip(new) {
             let (before, after) = (cache.length(row), cache.length(row) + ids.len());
-            self.fits(after)?;
             // A row that outgrows the original context turns by the long table from its first token on.
             let grows = before > 0 && inner.rotary.is_long(after) && !inner.rotary.is_long(before);
             let mut input = if grows { cache.restart(row) } else { Vec::new() };
@@ -403,7 +421,7 @@ impl Decoder {
     /// log π(target) of every target of the batch.
     pub fn log_probs(&self, batch: &Batch) -> std::result::Result<Vec<f32>, ModelError> {
         let rows = batch.slices();
-        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        self.accepts(batch, &rows)?;
         if self.is_fused() {
             let input = self.input();
             return Ok(on_pool(|| fused::log_probs(input, &rows, &batch.from, &batch.targets))?);
@@ -428,7 +446,7 @@ impl Decoder {
         options: PassOptions,
     ) -> std::result::Result<Vec<f32>, ModelError> {
         let rows = batch.slices();
-        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        self.accepts(batch, &rows)?;
         match &mut gradients.values {
             Values::Host(host) => {
                 let (input, checkpointing) = (self.input(), options.checkpointing);
@@ -528,7 +546,7 @@ impl Decoder {
         span: std::ops::Range<usize>,
     ) -> std::result::Result<(f64, Tensor), ModelError> {
         let rows = batch.slices();
-        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        self.accepts(batch, &rows)?;
         let weight = -1.0 / batch.targets.len().max(1) as f32;
         let width = self.config().hidden_size;
         let (log_probs, gradient) = if self.is_fused() {
@@ -563,6 +581,26 @@ impl Decoder {
         let gradient = gradient.to_dtype(DType::F32)?;
         let one_hot = (gradient.matmul(&table.t()?)? * self.config().embedding_scale)?;
         Ok((loss, one_hot))
+    }
+
+    /// Refuses a batch that does not fit, is empty, or names what is not there.
+    fn accepts(&self, batch: &Batch, rows: &[&[u32]]) -> std::result::Result<(), ModelError> {
+        self.fits(rows.iter().map(|r| r.len()).max().unwrap_or(0))?;
+        let n = rows.iter().map(|r| r.len()).sum::<usize>();
+        if n == 0 || batch.from.iter().any(|&at| at >= n) || batch.from.len() != batch.targets.len() {
+            return Err(ModelError::EmptyPrompt);
+        }
+        self.known(rows)?;
+        self.known(&[&batch.targets])
+    }
+
+    /// Refuses ids that the embedding has no row for.
+    fn known(&self, rows: &[&[u32]]) -> std::result::Result<(), ModelError> {
+        let vocab = self.config().vocab_size;
+        match rows.iter().flat_map(|r| r.iter()).find(|id| **id as usize >= vocab) {
+            Some(&id) => Err(ModelError::UnknownId { id, vocab }),
+            None => Ok(()),
+        }
     }
 
     fn fits(&self, tokens: usize) -> std::result::Result<(), ModelError> {

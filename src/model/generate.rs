@@ -137,6 +137,14 @@ pub fn generate_with(
     if let Some(long) = requests.iter().map(|r| r.prompt.len()).find(|&n| n >= limit) {
         return Err(ModelError::TooLong { tokens: long + 1, limit });
     }
+    if let Some(empty) = requests.iter().find(|r| r.prompt.is_empty()) {
+        log::warn!("request {} has no tokens", empty.id);
+        return Err(ModelError::EmptyPrompt);
+    }
+    if options.max_new_tokens == 0 {
+        let nothing = Generation { ids: Vec::new(), finish: Finish::Length };
+        return Ok(Some(vec![nothing; requests.len()]));
+    }
     // Neighbours in this order share the longest prefixes.
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by(|&a, &b| requests[a].prompt.cmp(&requests[b].prompt).then(a.cmp(&b)));
@@ -169,7 +177,7 @@ pub fn generate_with(
                 stopped |= observe(event) == Control::Stop;
             })
         };
-        let followers = followers(&cache, &rows, old);
+        let followers = followers(decoder, &cache, &rows, old);
         // Rows that follow a new one wait until it has been computed.
         let leaders: Vec<usize> = followers.iter().map(|f| f.leader).filter(|&l| l >= old).collect();
         let leaders: Vec<usize> = (old..rows.len()).filter(|i| leaders.contains(i)).collect();
@@ -209,7 +217,7 @@ struct Follower {
 
 /// For each new row (from `old` on) the row whose beginning it shares: the best among those in the cache, else the first
 /// new one that shares enough.
-fn followers(cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
+fn followers(decoder: &Decoder, cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
     let mut leaders: Vec<usize> = Vec::new();
     let mut followers = Vec::new();
     for row in old..rows.len() {
@@ -217,8 +225,11 @@ fn followers(cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
         // The last token is always computed, for its logits.
         let common =
             |ids: &[u32]| ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count();
-        let cached = (0..old).map(|i| (i, common(cache.ids(i))));
-        let fresh = leaders.iter().map(|&i| (i, common(&rows[i].request.prompt)));
+        // LongRoPE turns all keys of a long row by another table: keys are shared by rows of the same kind only.
+        let kind = decoder.is_long(prompt.len());
+        let alike = |ids: &[u32]| if decoder.is_long(ids.len()) == kind { common(ids) } else { 0 };
+        let cached = (0..old).map(|i| (i, alike(cache.ids(i))));
+        let fresh = leaders.iter().map(|&i| (i, alike(&rows[i].request.prompt)));
         let best = cached.chain(fresh).max_by_key(|&(i, shared)| (shared, usize::MAX - i));
         match best.filter(|&(_, shared)| shared >= SHARED_AT_LEAST) {
             Some((leader, shared)) => followers.push(Follower { row, leader, shared }),

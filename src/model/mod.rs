@@ -170,6 +170,16 @@ pub enum ModelError {
         /// Name of the tensor.
         name: String,
     },
+    /// A token id lies beyond the vocabulary.
+    #[error(
+        "token {id} is not in this model's vocabulary of {vocab}. The tokens were made by another model's tokenizer; use this model's own."
+    )]
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
     /// A GGUF file is asked for what only a checkpoint can do.
     #[error(
         "{file} is a quantised GGUF model: it answers, but it cannot be trained, nor compared with another model token by token. Use the checkpoint in safetensors that it was made from."

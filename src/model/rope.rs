@@ -60,7 +60,7 @@ impl RopeConfig {
     ) -> Result<Self, ModelError> {
         let map = reader.map;
         let empty = Map::new();
-        let rope = ["rope_parameters", "rope_scaling"]
+        let rope = ["rope_scaling", "rope_parameters"]
             .iter()
             .find_map(|key| map.get(*key)?.as_object())
             .unwrap_or(&empty);
@@ -104,7 +104,12 @@ impl RopeConfig {
                         "its rope scaling needs {needed} numbers above 0 in \"{key}\" and has {found}"
                     )))
                 };
-                let original = number("original_max_position_embeddings")?;
+                // The top level comes first, and 4096 where the file does not say: Phi-3's own default.
+                let original = [map, rope]
+                    .iter()
+                    .find_map(|place| place.get("original_max_position_embeddings")?.as_f64())
+                    .filter(|n| *n > 1.0)
+                    .unwrap_or(4096.0);
                 let factor =
                     rope.get("factor").and_then(Value::as_f64).unwrap_or(max_positions as f64 / original);
                 // LongRoPE's correction of the attention's temperature, where the file does not give it.

@@ -11,6 +11,9 @@ use candle_core::Tensor;
 
 /// The hidden states `[N, H]` that every answer token of the rows is predicted from, rows one after the other.
 fn answer_hidden(decoder: &Decoder, rows: &[(Vec<u32>, Vec<u32>)]) -> Result<Tensor, ModelError> {
+    if rows.iter().any(|(prompt, _)| prompt.is_empty()) {
+        return Err(ModelError::EmptyPrompt);
+    }
     let joined: Vec<Vec<u32>> =
         rows.iter().map(|(prompt, answer)| [prompt.as_slice(), answer].concat()).collect();
     let slices: Vec<&[u32]> = joined.iter().map(Vec::as_slice).collect();

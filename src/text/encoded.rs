@@ -17,7 +17,8 @@ impl Encoded {
     /// How many tokens are trained.
     #[must_use]
     pub fn trained(&self) -> usize {
-        self.weights.iter().filter(|&&w| w > 0.0).count()
+        // Nothing predicts the first token.
+        self.weights.iter().skip(1).filter(|&&w| w > 0.0).count()
     }
 
     /// The answer position t (1-based) of token `index`, or `None` outside answers.

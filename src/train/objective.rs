@@ -124,6 +124,7 @@ impl<'a> Objective<'a> {
     /// The constrained objective against the log-probabilities of the aligned model.
     #[must_use]
     pub fn constrained(targets: &Targets, reference: &'a [f32], beta: &BetaSchedule) -> Self {
+        assert_eq!(reference.len(), targets.len(), "one log-probability of the aligned model for each token");
         Self::Constrained { reference, betas: targets.positions.iter().map(|&t| beta.at(t)).collect() }
     }
 

@@ -258,6 +258,11 @@ impl TrainSpec {
                 "The α of an adapter must be above 0.",
             );
         }
+        require(
+            self.recipe != Recipe::Constrained || self.anchor.is_none(),
+            "anchor",
+            "The constrained objective takes no anchor set: it holds the model to itself.",
+        );
         for beta in [self.beta.first, self.beta.early, self.beta.tail] {
             require(
                 beta > 0.0,

@@ -363,8 +363,12 @@ fn reference_log_probs(
         for row in &mut chunk {
             row.truncate(max_tokens);
         }
-        let targets = Targets::new(&chunk.iter().collect::<Vec<_>>())?;
-        let values = decoder.log_probs(&targets.batch)?;
+        // A chunk without a trained token is no reason to stop: others have some.
+        let values = match Targets::new(&chunk.iter().collect::<Vec<_>>()) {
+            Ok(targets) => decoder.log_probs(&targets.batch)?,
+            Err(TrainError::NothingTrained) => Vec::new(),
+            Err(other) => return Err(other),
+        };
         let mut rest = values.as_slice();
         for row in &chunk {
             let (own, others) = rest.split_at(row.trained());

@@ -49,7 +49,8 @@ pub struct Row<'a> {
 /// each block of queries head by head.
 pub fn forward(shape: &Shape, rows: &[Row<'_>], out: &mut [f32], lse: &mut [f32]) {
     let width = shape.heads * shape.d;
-    if rows.iter().all(|row| row.n == 1) {
+    // Going on from a cache needs no ln Σ exp: nothing goes back from there.
+    if rows.iter().all(|row| row.n == 1 && row.start > 0) {
         decode(shape, rows, out);
         return;
     }

@@ -115,6 +115,7 @@ pub fn project(x: &[f32], k: usize, weights: &[&[f32]], out: &mut [f32], accumul
     if m == 0 {
         return;
     }
+    assert!(x.len() == m * k && out.len() >= m * width, "whole rows go in and come out");
     if m > FEW_ROWS || !few_rows_pay(m) {
         let mut at = 0;
         for w in weights {

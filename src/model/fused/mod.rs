@@ -17,7 +17,7 @@ pub use pass::{Input, LOGITS_AT_ONCE, gradients, head, hidden, log_probs};
 use candle_core::{Device, Layout, Result, Shape, Storage, Tensor, bail};
 use std::collections::HashMap;
 use std::ops::{Deref, Range};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The elements of a contiguous f32 tensor on the CPU, borrowed.
 pub struct Host<S> {
@@ -59,8 +59,18 @@ pub fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
 /// from the system costs a page fault for every 4 KiB.
 #[derive(Debug, Default)]
 pub struct Pool {
-    free: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
+    free: Mutex<Free>,
 }
+
+/// Buffers that nobody uses, by their size, each with the pass in which it was given back.
+#[derive(Debug, Default)]
+struct Free {
+    pass: u64,
+    buffers: HashMap<usize, Vec<(u64, Vec<f32>)>>,
+}
+
+/// Passes that a buffer waits for its next use: rows of other lengths need other sizes, and memory must not pile up.
+const PASSES: u64 = 2;
 
 impl Pool {
     /// Sizes that share buffers: three leading bits are kept, so that at most an eighth of a buffer is unused.
@@ -69,12 +79,26 @@ impl Pool {
         n.max(8).next_multiple_of(step)
     }
 
+    fn free(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pass begins: what the last ones did not use goes back to the system.
+    pub fn begin(&self) {
+        let mut free = self.free();
+        free.pass += 1;
+        let now = free.pass;
+        free.buffers.retain(|_, all| {
+            all.retain(|(pass, _)| pass + PASSES >= now);
+            !all.is_empty()
+        });
+    }
+
     /// A buffer of `n` elements with anything in them.
     pub fn take(&self, n: usize) -> Vec<f32> {
         let class = Self::class(n);
-        let found =
-            self.free.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&class).and_then(Vec::pop);
-        let mut buffer = found.unwrap_or_else(|| Vec::with_capacity(class));
+        let found = self.free().buffers.get_mut(&class).and_then(Vec::pop);
+        let mut buffer = found.map_or_else(|| Vec::with_capacity(class), |(_, buffer)| buffer);
         buffer.resize(n, 0.0);
         buffer
     }
@@ -98,13 +122,14 @@ impl Pool {
         let class = Self::class(buffer.len());
         // Buffers from elsewhere may not fit their class.
         if buffer.capacity() == class {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            free.entry(class).or_default().push(buffer);
+            let mut free = self.free();
+            let pass = free.pass;
+            free.buffers.entry(class).or_default().push((pass, buffer));
         }
     }
 
     /// Gives all memory that is not in use back to the system.
     pub fn clear(&self) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.free().buffers.clear();
     }
 }

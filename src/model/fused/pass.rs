@@ -64,6 +64,7 @@ pub fn hidden(
     starts: &[usize],
     mut caches: Option<&mut [&mut [LayerCache]]>,
 ) -> Result<Vec<f32>> {
+    input.pool.begin();
     let spans = input.spans(rows, starts.iter().copied());
     let context = Context { config: input.config, spans: &spans, pool: input.pool };
     let mut x = input.embed(rows)?;
@@ -189,6 +190,7 @@ pub fn gradients(
     embeddings: bool,
 ) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
     let (pool, weights) = (input.pool, input.weights);
+    pool.begin();
     let spans = input.spans(rows, std::iter::repeat(0));
     let context = Context { config: input.config, spans: &spans, pool };
     let mut streams = vec![input.embed(rows)?];

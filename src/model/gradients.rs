@@ -1,6 +1,7 @@
 //! Gradients of the parameters that are trained, kept from step to step and added up over several passes.
 
 use super::Parameters;
+use super::fused::kernels::{add, map_tasks};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, TensorId};
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ impl Gradients {
                 slots,
                 buffers: parameters.iter().map(|(_, var)| vec![0.0; var.elem_count()]).collect(),
                 fresh: vec![true; parameters.len()],
+                parts: Vec::new(),
             })
         } else {
             Values::Device(DeviceGradients { slots, sums: vec![None; parameters.len()] })
@@ -67,16 +69,53 @@ pub struct HostGradients {
     buffers: Vec<Vec<f32>>,
     /// Whether nothing has been added yet, so that the first contribution may overwrite.
     fresh: Vec<bool>,
+    /// Gradients of parts of a batch, until they are added up.
+    parts: Vec<HostGradients>,
 }
 
 impl HostGradients {
     /// A place for nothing: passes that only want the gradient of their input.
     pub fn none() -> Self {
-        Self { slots: HashMap::new(), buffers: Vec::new(), fresh: Vec::new() }
+        Self { slots: HashMap::new(), buffers: Vec::new(), fresh: Vec::new(), parts: Vec::new() }
     }
 
     fn get(&self, index: usize) -> Option<&[f32]> {
         (!self.fresh[index]).then(|| self.buffers[index].as_slice())
+    }
+
+    /// Number of elements that are trained.
+    pub fn parameters(&self) -> usize {
+        self.buffers.iter().map(Vec::len).sum()
+    }
+
+    /// Gradients for `n` more parts of a batch, with nothing in them yet.
+    pub fn take_parts(&mut self, n: usize) -> Vec<HostGradients> {
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.resize_with(n, || Self {
+            slots: self.slots.clone(),
+            buffers: self.buffers.iter().map(|b| vec![0.0; b.len()]).collect(),
+            fresh: Vec::new(),
+            parts: Vec::new(),
+        });
+        for part in &mut parts {
+            part.fresh = vec![true; self.buffers.len()];
+        }
+        parts
+    }
+
+    /// Adds the gradients of the parts, in their order, and keeps the parts for the next batch.
+    pub fn add_parts(&mut self, parts: Vec<HostGradients>) {
+        let tasks = self.buffers.iter_mut().zip(&mut self.fresh).enumerate().collect();
+        map_tasks(tasks, |(slot, (sum, fresh)): (usize, (&mut Vec<f32>, &mut bool))| {
+            for part in parts.iter().filter(|part| !part.fresh[slot]) {
+                if std::mem::replace(fresh, false) {
+                    sum.copy_from_slice(&part.buffers[slot]);
+                } else {
+                    add(sum, &part.buffers[slot]);
+                }
+            }
+        });
+        self.parts = parts;
     }
 
     /// Whether `weight` is trained.

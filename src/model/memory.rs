@@ -2,7 +2,8 @@
 
 use super::ModelError;
 use super::config::Config;
-use super::fused::{LOGITS_AT_ONCE, Pool};
+use super::fused::kernels::threads;
+use super::fused::{LOGITS_AT_ONCE, Pool, groups};
 use super::lora::{Adapter, LinearShape, LoraConfig, TargetModules};
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +155,15 @@ pub fn estimate(
         }
         _ => config.parameter_count(),
     };
-    need.gradients = 4 * trained as u64;
+    // Rows may go in groups, as many at once as there are threads, each group with gradients of its own.
+    let groups = groups(trained, &vec![tokens; rows]);
+    let at_once = groups.len().min(threads());
+    let ends = groups.iter().skip(1).copied().chain([rows]);
+    let largest = groups.iter().zip(ends).map(|(first, end)| end - first).max().unwrap_or(rows);
+    let n = (largest * tokens * at_once).min(n);
+    let stream = buffer(n * h);
+    low = low.min(low * n as u64 / (rows * tokens).max(1) as u64);
+    need.gradients = 4 * (groups.len() * trained) as u64;
     need.optimiser = 8 * trained as u64;
     // What a block keeps for the way back besides the stream that comes in.
     let raw = if config.query_key_norm { buffer(n * qkv) } else { 0 };
@@ -167,7 +176,10 @@ pub fn estimate(
     let way_back =
         4 * stream + 2 * buffer(n * i) + buffer(n * q) + buffer(n * qkv) + 4 * (n * (q + 2 * kv)) as u64;
     need.activations = kept + way_back;
-    let at_once = (LOGITS_AT_ONCE / config.vocab_size).clamp(16, 4096).min(n.max(1));
-    need.logits = buffer(at_once * config.vocab_size) + buffer(at_once * h);
+    let logit_rows = (LOGITS_AT_ONCE / config.vocab_size).clamp(16, 4096).min((n / at_once).max(1));
+    // The gradient of the output layer is a product of which gemm keeps a copy of one side, 256 columns at a time.
+    let packed = if matches!(work, Work::TrainAll) { 4 * 256.min(n) * config.vocab_size } else { 0 };
+    let each = buffer(logit_rows * config.vocab_size) + buffer(logit_rows * h) + packed as u64;
+    need.logits = at_once as u64 * each;
     Ok(need)
 }

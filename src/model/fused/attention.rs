@@ -3,9 +3,8 @@
 //! Scores are made block of queries by block of queries and never kept: the backward pass makes them again from
 //! ln Σ exp of each score row (Dao 2023).
 
-use super::kernels::{self, threads};
+use super::kernels::{self, map_tasks};
 use super::matmul::{Matrix, matmul};
-use rayon::prelude::*;
 
 /// Queries that are scored at once: bounds the score buffer for long rows.
 const QUERY_BLOCK: usize = 64;
@@ -69,11 +68,7 @@ pub fn forward(shape: &Shape, rows: &[Row<'_>], out: &mut [f32], lse: &mut [f32]
     let each = |(row, first, block, out, lse): (&Row<'_>, usize, usize, &mut [f32], &mut [f32])| {
         attend_block(shape, row, first, block, out, lse);
     };
-    if threads() > 1 && tasks.len() > 1 {
-        tasks.into_par_iter().for_each(each);
-    } else {
-        tasks.into_iter().for_each(each);
-    }
+    map_tasks(tasks, each);
 }
 
 /// The first key that any query of a block from position `at` on sees.
@@ -138,7 +133,7 @@ pub fn backward(
         tasks.extend((0..shape.kv_heads).map(|kv_head| (at, n, kv_head)));
         at += n;
     }
-    let each = |&(at, n, kv_head): &(usize, usize, usize)| {
+    let each = |(at, n, kv_head): (usize, usize, usize)| {
         let row = RowBackward {
             qkv: &qkv[at * stride..(at + n) * stride],
             out: &out[at * width..(at + n) * width],
@@ -149,11 +144,7 @@ pub fn backward(
         group_backward(shape, &row, kv_head)
     };
     // Each task has buffers of its own, because heads lie side by side in `dqkv`.
-    let parts: Vec<Vec<f32>> = if threads() > 1 && tasks.len() > 1 {
-        tasks.par_iter().map(each).collect()
-    } else {
-        tasks.iter().map(each).collect()
-    };
+    let parts = map_tasks(tasks.clone(), each);
     let group = shape.heads / shape.kv_heads;
     for (&(at, n, kv_head), part) in tasks.iter().zip(&parts) {
         let heads = (0..group)

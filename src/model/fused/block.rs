@@ -9,7 +9,6 @@ use crate::model::gradients::HostGradients;
 use crate::model::rope::Angles;
 use crate::model::weights::Block;
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 use std::slice::from_ref;
 use std::sync::Arc;
 
@@ -115,15 +114,12 @@ impl Context<'_> {
         let size = rows_per_task(width) * width;
         let (offset, epsilon) = (self.config.norm_offset as f32, self.config.rms_norm_eps as f32);
         // One partial sum per task, added in task order: any number of threads gives the same bytes.
-        let partial: Vec<Vec<f32>> = dx
-            .par_chunks_mut(size)
-            .zip(x.par_chunks(size).zip(dy.par_chunks(size)))
-            .map(|(dx, (x, dy))| {
-                let mut dweight = vec![0.0; width];
-                kernels::rms_norm_backward(x, &weights, offset, epsilon, dy, dx, &mut dweight);
-                dweight
-            })
-            .collect();
+        let tasks = dx.chunks_mut(size).zip(x.chunks(size).zip(dy.chunks(size))).collect();
+        let partial = kernels::map_tasks(tasks, |(dx, (x, dy)): (&mut [f32], (&[f32], &[f32]))| {
+            let mut dweight = vec![0.0; width];
+            kernels::rms_norm_backward(x, &weights, offset, epsilon, dy, dx, &mut dweight);
+            dweight
+        });
         if let Some(gradient) = gradients.zeroed(weight) {
             for part in &partial {
                 kernels::add(gradient, part);

@@ -3,19 +3,44 @@
 //! Each loop is written once and compiled for several instruction sets by `multiversion`, which picks one at run
 //! time.
 
-use multiversion::multiversion;
+use multiversion::{multiversion, target::target_cfg_f};
 use rayon::prelude::*;
+use std::cell::Cell;
 
 /// Independent partial sums that let the compiler keep a reduction in vector registers.
 const LANES: usize = 16;
 
+/// Elements of a head whose sums over values are kept in registers.
+const WIDE: usize = 4 * LANES;
+
 /// Below this many elementary steps a loop is not worth spreading over threads.
 const PARALLEL_WORK: usize = 1 << 16;
 
-/// Threads of the compute pool.
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Threads that work may be spread over: those of the compute pool, or this one within [`alone`].
 #[must_use]
 pub fn threads() -> usize {
-    rayon::current_num_threads()
+    if ALONE.get() { 1 } else { rayon::current_num_threads() }
+}
+
+/// Does work on this thread alone: where there is other work for every thread, spreading would only cost.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    let before = ALONE.replace(true);
+    let result = work();
+    ALONE.set(before);
+    result
+}
+
+/// `f` of each item, on all threads if there are several of both.
+pub fn map_tasks<T: Send, R: Send>(tasks: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    if threads() > 1 && tasks.len() > 1 {
+        tasks.into_par_iter().map(f).collect()
+    } else {
+        tasks.into_iter().map(f).collect()
+    }
 }
 
 /// Does work on a thread of the compute pool, where spreading it costs no change of threads: a decoder's pass spreads
@@ -62,18 +87,37 @@ fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * f32::from_bits(((i + 127) << 23) as u32)
 }
 
+/// Σ of partial sums, halves onto halves: a chain of additions would take longer than what led to them.
 #[inline(always)]
-fn dot_lanes(a: &[f32], b: &[f32]) -> f32 {
+fn sum_lanes(mut sums: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            sums[l] += sums[l + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// a·b + c; in one step where the target has that, which is then faster, and rounded once.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32, one_step: bool) -> f32 {
+    if one_step { a.mul_add(b, c) } else { a * b + c }
+}
+
+#[inline(always)]
+fn dot_lanes(a: &[f32], b: &[f32], one_step: bool) -> f32 {
     let mut sums = [0.0_f32; LANES];
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
     let (b_lanes, b_rest) = b.as_chunks::<LANES>();
     for (x, y) in a_lanes.iter().zip(b_lanes) {
         for l in 0..LANES {
-            sums[l] += x[l] * y[l];
+            sums[l] = multiply_add(x[l], y[l], sums[l], one_step);
         }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
+    sum_lanes(sums) + rest
 }
 
 #[inline(always)]
@@ -99,7 +143,7 @@ fn exp_shifted(x: &mut [f32], shift: f32) -> f32 {
             sums[l] += c[l];
         }
     }
-    let mut sum = sums.iter().sum::<f32>();
+    let mut sum = sum_lanes(sums);
     for v in rest {
         *v = exp(*v - shift);
         sum += *v;
@@ -119,13 +163,13 @@ fn log_sum_exp(x: &[f32]) -> f32 {
         }
     }
     let rest: f32 = rest.iter().map(|&v| exp(v - max)).sum();
-    max + (sums.iter().sum::<f32>() + rest).ln()
+    max + (sum_lanes(sums) + rest).ln()
 }
 
 /// The dot product of two slices of equal length.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    dot_lanes(a, b)
+    dot_lanes(a, b, target_cfg_f!(target_feature = "fma"))
 }
 
 /// RMSNorm of rows of width `weight.len()`: y = x / √(mean(x²) + ε) · (weight + offset).
@@ -133,7 +177,8 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 pub fn rms_norm(x: &[f32], weight: &[f32], offset: f32, epsilon: f32, y: &mut [f32]) {
     let width = weight.len();
     for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-        let r = 1.0 / (dot_lanes(x, x) / width as f32 + epsilon).sqrt();
+        let r =
+            1.0 / (dot_lanes(x, x, target_cfg_f!(target_feature = "fma")) / width as f32 + epsilon).sqrt();
         for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
             *y = x * r * (w + offset);
         }
@@ -154,7 +199,8 @@ pub fn rms_norm_backward(
 ) {
     let width = weight.len();
     for ((x, dy), dx) in x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
-        let r = 1.0 / (dot_lanes(x, x) / width as f32 + epsilon).sqrt();
+        let r =
+            1.0 / (dot_lanes(x, x, target_cfg_f!(target_feature = "fma")) / width as f32 + epsilon).sqrt();
         let mut sums = [0.0_f32; LANES];
         let (lanes, rest) = x.as_chunks::<LANES>();
         for (i, x) in lanes.iter().enumerate() {
@@ -164,7 +210,7 @@ pub fn rms_norm_backward(
             }
         }
         let at = lanes.len() * LANES;
-        let mut projected = sums.iter().sum::<f32>();
+        let mut projected = sum_lanes(sums);
         for (l, x) in rest.iter().enumerate() {
             projected += dy[at + l] * (weight[at + l] + offset) * x;
         }
@@ -206,20 +252,55 @@ fn gelu(x: f32) -> (f32, f32) {
     (x * s, s + x * s * (1.0 - s) * 2.0 * GELU * (1.0 + 3.0 * CUBIC * x * x))
 }
 
+/// The first elements of `x`, filled up with zeros.
+#[inline(always)]
+fn padded(x: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    lanes[..x.len()].copy_from_slice(x);
+    lanes
+}
+
+/// f(gate) · up, element by element.
+#[inline(always)]
+fn gated_lanes(gate: [f32; LANES], up: [f32; LANES], use_gelu: bool) -> [f32; LANES] {
+    let mut y = [0.0; LANES];
+    for l in 0..LANES {
+        y[l] = if use_gelu { gelu(gate[l]).0 } else { silu(gate[l]).0 } * up[l];
+    }
+    y
+}
+
+/// The gradients of gate and up in [`gated_lanes`].
+#[inline(always)]
+fn gated_backward_lanes(
+    gate: [f32; LANES],
+    up: [f32; LANES],
+    dy: [f32; LANES],
+    use_gelu: bool,
+) -> ([f32; LANES], [f32; LANES]) {
+    let (mut dgate, mut dup) = ([0.0; LANES], [0.0; LANES]);
+    for l in 0..LANES {
+        let (value, slope) = if use_gelu { gelu(gate[l]) } else { silu(gate[l]) };
+        dgate[l] = dy[l] * up[l] * slope;
+        dup[l] = dy[l] * value;
+    }
+    (dgate, dup)
+}
+
 /// y = f(gate) · up for rows that hold gate, then up: `gate_up` `[N, 2·width]`, `y` `[N, width]`; f is GELU or SiLU.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
 pub fn gated(gate_up: &[f32], width: usize, use_gelu: bool, y: &mut [f32]) {
+    // Lanes are copied into registers and back: the compiler must take slices to overlap, and would go one by one.
     for (row, y) in gate_up.chunks_exact(2 * width).zip(y.chunks_exact_mut(width)) {
         let (gate, up) = row.split_at(width);
-        if use_gelu {
-            for ((g, u), y) in gate.iter().zip(up).zip(y) {
-                *y = gelu(*g).0 * u;
-            }
-        } else {
-            for ((g, u), y) in gate.iter().zip(up).zip(y) {
-                *y = silu(*g).0 * u;
-            }
+        let (gate, gate_rest) = gate.as_chunks::<LANES>();
+        let (up, up_rest) = up.as_chunks::<LANES>();
+        let (y, y_rest) = y.as_chunks_mut::<LANES>();
+        for ((g, u), y) in gate.iter().zip(up).zip(y) {
+            *y = gated_lanes(*g, *u, use_gelu);
         }
+        let rest = gated_lanes(padded(gate_rest), padded(up_rest), use_gelu);
+        y_rest.copy_from_slice(&rest[..y_rest.len()]);
     }
 }
 
@@ -228,19 +309,16 @@ pub fn gated(gate_up: &[f32], width: usize, use_gelu: bool, y: &mut [f32]) {
 pub fn gated_backward(gate_up: &mut [f32], width: usize, use_gelu: bool, dy: &[f32]) {
     for (row, dy) in gate_up.chunks_exact_mut(2 * width).zip(dy.chunks_exact(width)) {
         let (gate, up) = row.split_at_mut(width);
-        if use_gelu {
-            for ((g, u), dy) in gate.iter_mut().zip(up).zip(dy) {
-                let (value, slope) = gelu(*g);
-                *g = dy * *u * slope;
-                *u = dy * value;
-            }
-        } else {
-            for ((g, u), dy) in gate.iter_mut().zip(up).zip(dy) {
-                let (value, slope) = silu(*g);
-                *g = dy * *u * slope;
-                *u = dy * value;
-            }
+        let (gate, gate_rest) = gate.as_chunks_mut::<LANES>();
+        let (up, up_rest) = up.as_chunks_mut::<LANES>();
+        let (dy, dy_rest) = dy.as_chunks::<LANES>();
+        for ((g, u), dy) in gate.iter_mut().zip(up).zip(dy) {
+            (*g, *u) = gated_backward_lanes(*g, *u, *dy, use_gelu);
         }
+        let (dgate, dup) =
+            gated_backward_lanes(padded(gate_rest), padded(up_rest), padded(dy_rest), use_gelu);
+        gate_rest.copy_from_slice(&dgate[..gate_rest.len()]);
+        up_rest.copy_from_slice(&dup[..up_rest.len()]);
     }
 }
 
@@ -373,9 +451,10 @@ pub fn attend(
     scores: &mut [f32],
     out: &mut [f32],
 ) {
+    let one_step = target_cfg_f!(target_feature = "fma");
     let d = q.len();
     for (score, key) in scores.iter_mut().zip(keys.chunks(stride)) {
-        *score = dot_lanes(q, &key[..d]);
+        *score = dot_lanes(q, &key[..d], target_cfg_f!(target_feature = "fma"));
     }
     if cap > 0.0 {
         let inverse = 1.0 / cap;
@@ -385,15 +464,25 @@ pub fn attend(
     }
     let max = max_lanes(scores);
     let sum = exp_shifted(scores, max);
-    out.fill(0.0);
-    for (p, value) in scores.iter().zip(values.chunks(stride)) {
-        for (o, v) in out.iter_mut().zip(&value[..d]) {
-            *o += p * v;
-        }
-    }
     let inverse = 1.0 / sum;
-    for o in out {
-        *o *= inverse;
+    // As many elements at a time as sum up in registers.
+    for (i, out) in out.chunks_mut(WIDE).enumerate() {
+        let mut sums = [0.0_f32; WIDE];
+        for (p, value) in scores.iter().zip(values.chunks(stride)) {
+            let value = &value[i * WIDE..d];
+            if let Some(value) = value.first_chunk::<WIDE>() {
+                for l in 0..WIDE {
+                    sums[l] = multiply_add(*p, value[l], sums[l], one_step);
+                }
+            } else {
+                for (sum, v) in sums.iter_mut().zip(value) {
+                    *sum = multiply_add(*p, *v, *sum, one_step);
+                }
+            }
+        }
+        for (o, sum) in out.iter_mut().zip(sums) {
+            *o = sum * inverse;
+        }
     }
 }
 
@@ -434,7 +523,7 @@ pub fn kl_divergence(p_logits: &[f32], q_logits: &[f32]) -> f32 {
             sums[l] += exp(log_p) * (log_p - (q[l] - q_lse));
         }
     }
-    let mut sum = sums.iter().sum::<f32>();
+    let mut sum = sum_lanes(sums);
     for (p, q) in p_rest.iter().zip(q_rest) {
         let log_p = p - p_lse;
         sum += exp(log_p) * (log_p - (q - q_lse));
@@ -445,7 +534,7 @@ pub fn kl_divergence(p_logits: &[f32], q_logits: &[f32]) -> f32 {
 /// Σ x².
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
 pub fn sum_of_squares(x: &[f32]) -> f64 {
-    x.chunks(4096).map(|c| f64::from(dot_lanes(c, c))).sum()
+    x.chunks(4096).map(|c| f64::from(dot_lanes(c, c, target_cfg_f!(target_feature = "fma")))).sum()
 }
 
 /// The numbers of one AdamW step that are the same for all parameters.

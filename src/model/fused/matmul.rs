@@ -1,7 +1,7 @@
 //! Matrix products: many rows through the `gemm` crate; few rows, as in decoding, through kernels that read each weight
 //! once, because there the memory's bandwidth is the limit.
 
-use super::kernels::threads;
+use super::kernels::{for_chunks, threads};
 use rayon::prelude::*;
 
 /// Up to this many rows, a product with a weight matrix reads the weights once and streams over them.
@@ -153,13 +153,25 @@ pub fn project(x: &[f32], k: usize, weights: &[&[f32]], out: &mut [f32], accumul
     } else {
         tasks.into_iter().for_each(each);
     }
-    // Run by run: each is read once, and the rows are written side by side.
-    for (j, run) in transposed.chunks_exact(lanes).enumerate() {
-        for (i, value) in run[..m].iter().enumerate() {
-            let y = &mut out[i * width + j];
-            *y = if accumulate { *y + value } else { *value };
+    turn(&transposed, lanes, width, &mut out[..m * width], accumulate);
+}
+
+/// Writes `transposed` `[width, lanes]` to the rows of `out`, or adds it to them: some rows at a time, and for these
+/// sixteen runs at a time, so that both sides are read and written by whole cache lines.
+fn turn(transposed: &[f32], lanes: usize, width: usize, out: &mut [f32], accumulate: bool) {
+    const ROWS: usize = LANES / 2;
+    let work = transposed.len();
+    for_chunks(out, ROWS * width, work, |chunk, out| {
+        let first = chunk * ROWS;
+        for (block, runs) in transposed.chunks(LANES * lanes).enumerate() {
+            for (i, out) in out.chunks_exact_mut(width).enumerate() {
+                let values = runs[first + i..].iter().step_by(lanes);
+                for (y, value) in out[block * LANES..].iter_mut().zip(values) {
+                    *y = if accumulate { *y + value } else { *value };
+                }
+            }
         }
-    }
+    });
 }
 
 /// x transposed to `[k, lanes]`, zero beyond the m rows.
@@ -285,65 +297,72 @@ mod vectors {
 
     #[target_feature(enable = "avx512f")]
     unsafe fn lane_products_512(x: &[f32], k: usize, w: &[f32], lanes: usize, out: &mut [f32]) {
-        for first in (0..lanes).step_by(2 * LANES) {
-            let mut row = 0;
-            let rows = w.len() / k;
-            while row < rows {
-                let w = &w[row * k..];
-                let out = &mut out[row * lanes + first..];
-                // Sound: the tile's rows and lanes lie within w, x and out.
-                unsafe {
-                    row += match (rows - row >= 8, lanes - first > LANES) {
-                        (true, true) => tile::<8, 2>(&x[first..], k, w, lanes, out),
-                        (true, false) => tile::<8, 1>(&x[first..], k, w, lanes, out),
-                        (false, true) => tile::<1, 2>(&x[first..], k, w, lanes, out),
-                        (false, false) => tile::<1, 1>(&x[first..], k, w, lanes, out),
-                    };
-                }
+        /// Rows of w at a time.
+        const ROWS: usize = 12;
+        let mut groups = w.chunks_exact(ROWS * k);
+        let mut outs = out.chunks_exact_mut(ROWS * lanes);
+        for (w, out) in groups.by_ref().zip(outs.by_ref()) {
+            for first in (0..lanes).step_by(LANES) {
+                // Sound: `first` + LANES ≤ lanes, and x is `[k, lanes]`.
+                unsafe { tile::<ROWS>(x, k, w, lanes, first, out) };
+            }
+        }
+        let rest = groups.remainder().chunks_exact(k);
+        for (w, out) in rest.zip(outs.into_remainder().chunks_exact_mut(lanes)) {
+            for first in (0..lanes).step_by(LANES) {
+                // Sound: as above.
+                unsafe { tile::<1>(x, k, w, lanes, first, out) };
             }
         }
     }
 
-    /// R rows of w times C vectors of lanes, in registers.
+    /// Rows of w below this length end before the processor has seen them as streams: the next rows, which lie behind
+    /// them in memory, are asked for in time, line by line.
+    const SHORT: usize = 1024;
+
+    /// R rows of w times sixteen lanes of x from `first` on.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn tile<const R: usize, const C: usize>(
+    unsafe fn tile<const R: usize>(
         x: &[f32],
         k: usize,
         w: &[f32],
         lanes: usize,
+        first: usize,
         out: &mut [f32],
-    ) -> usize {
-        assert!(x.len() >= (k - 1) * lanes + C * LANES && w.len() >= R * k);
-        assert!(out.len() >= (R - 1) * lanes + C * LANES);
-        let mut sums = [[_mm512_setzero_ps(); C]; R];
-        for first in (0..k).step_by(LANES) {
-            for r in 0..R {
-                prefetch(w, (R + r) * k + first);
+    ) {
+        let mut sums = [_mm512_setzero_ps(); R];
+        let rows: [&[f32]; R] = std::array::from_fn(|r| &w[r * k..(r + 1) * k]);
+        let whole = k / LANES * LANES;
+        for at in (0..whole).step_by(LANES) {
+            if first == 0 && k < SHORT {
+                for r in 0..R {
+                    prefetch(w, R * k + at * R + r * LANES);
+                }
             }
-            for j in first..k.min(first + LANES) {
-                // Sound: bounded by the assertions above.
-                unsafe {
-                    let mut xs = [_mm512_setzero_ps(); C];
-                    for (c, xs) in xs.iter_mut().enumerate() {
-                        *xs = _mm512_loadu_ps(x.as_ptr().add(j * lanes + c * LANES));
-                    }
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let weight = _mm512_set1_ps(*w.get_unchecked(r * k + j));
-                        for (sum, xs) in sums.iter_mut().zip(xs) {
-                            *sum = _mm512_fmadd_ps(weight, xs, *sum);
-                        }
-                    }
+            // Columns by the sixteen, so that addresses need no sums.
+            let blocks: [&[f32; LANES]; R] =
+                std::array::from_fn(|r| rows[r][at..].first_chunk().unwrap_or(&[0.0; LANES]));
+            for j in 0..LANES {
+                // Sound: at + j < k.
+                let xs = unsafe { load(x, (at + j) * lanes + first) };
+                for (sum, block) in sums.iter_mut().zip(blocks) {
+                    *sum = _mm512_fmadd_ps(_mm512_set1_ps(block[j]), xs, *sum);
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
-                // Sound: bounded by the assertions above.
-                unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(r * lanes + c * LANES), *sum) };
+        for j in whole..k {
+            // Sound: j < k.
+            let xs = unsafe { load(x, j * lanes + first) };
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                *sum = _mm512_fmadd_ps(_mm512_set1_ps(row[j]), xs, *sum);
             }
         }
-        R
+        for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(lanes)) {
+            let out = &mut out[first..first + LANES];
+            // Sound: `out` holds LANES elements.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
+        }
     }
 }
 

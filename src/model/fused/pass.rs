@@ -1,7 +1,7 @@
 //! Passes through the whole decoder: hidden states, logits, and the gradients of a loss over tokens.
 
 use super::block::{self, Context, LayerCache, Span, Trace};
-use super::kernels::{self, rows_per_task};
+use super::kernels::{self, rows_per_task, threads};
 use super::matmul::{Matrix, matmul, project};
 use super::{Pool, host};
 use crate::model::config::Config;
@@ -9,7 +9,7 @@ use crate::model::gradients::HostGradients;
 use crate::model::rope::Rotary;
 use crate::model::weights::Weights;
 use candle_core::Result;
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// Elements of logits that are in memory at once while a loss is computed.
 pub const LOGITS_AT_ONCE: usize = 1 << 24;
@@ -137,30 +137,25 @@ fn loss(
             row.copy_from_slice(&hidden[at * width..(at + 1) * width]);
         }
         head_into(config, &table, picked, logits);
-        let found: Vec<(f32, f32)> = logits
-            .par_chunks(vocab)
-            .zip(targets)
-            .map(|(row, target)| {
-                let (mut log_prob, mut lse) = ([0.0], [0.0]);
-                kernels::token_log_probs(row, vocab, &[*target], &mut log_prob, &mut lse);
-                (log_prob[0], lse[0])
-            })
-            .collect();
+        let tasks = logits.chunks(vocab).zip(targets).collect();
+        let found = kernels::map_tasks(tasks, |(row, target): (&[f32], &u32)| {
+            let (mut log_prob, mut lse) = ([0.0], [0.0]);
+            kernels::token_log_probs(row, vocab, &[*target], &mut log_prob, &mut lse);
+            (log_prob[0], lse[0])
+        });
         let first = log_probs.len();
         log_probs.extend(found.iter().map(|(log_prob, _)| *log_prob));
         let Some(back) = &mut backward else { continue };
         let weights: Vec<f32> =
             found.iter().enumerate().map(|(i, (lp, _))| (back.derivative)(first + i, *lp)).collect();
         let cap = config.final_logit_softcapping.map(|cap| cap as f32);
-        logits.par_chunks_mut(vocab).zip(targets).zip(found.par_iter().zip(&weights)).for_each(
-            |((row, target), ((_, lse), weight))| {
-                let capped = cap.map(|cap| (cap, row.to_vec()));
-                kernels::token_log_prob_backward(row, *target, *lse, *weight);
-                if let Some((cap, capped)) = capped {
-                    kernels::soft_cap_backward(&capped, cap, row);
-                }
-            },
-        );
+        kernels::for_chunks(logits, vocab, n * vocab, |i, row| {
+            let capped = cap.map(|cap| (cap, row.to_vec()));
+            kernels::token_log_prob_backward(row, targets[i], found[i].1, weights[i]);
+            if let Some((cap, capped)) = capped {
+                kernels::soft_cap_backward(&capped, cap, row);
+            }
+        });
         let dlogits = Matrix::new(logits, n, vocab, vocab);
         if let Some((gradient, accumulate)) = back.gradients.of(&input.weights.head) {
             matmul(gradient, width, dlogits.t(), Matrix::new(picked, n, width, width), accumulate, true);
@@ -175,6 +170,40 @@ fn loss(
     Ok(log_probs)
 }
 
+/// Tokens in one of the groups of rows that go through a small decoder side by side.
+const GROUP_TOKENS: usize = 256;
+
+/// Parameters that are trained, at most, for rows to go in any number of groups: each group has gradients of its own.
+const SMALL: usize = 1 << 23;
+
+/// Parameters that are trained, at most, for two threads to take half of the rows each: this costs the memory of one
+/// more set of gradients.
+const MEDIUM: usize = 1 << 28;
+
+/// Where rows are cut into groups that go through the decoder side by side, each on a thread of its own: the index of
+/// each group's first row. Nobody waits within a group, whereas a small operation that is spread over threads is over
+/// sooner than a thread wakes up. For few parameters the cuts are the same for any number of threads, so that sums are
+/// too.
+pub fn groups(parameters: usize, lengths: &[usize]) -> Vec<usize> {
+    let size = if parameters <= SMALL {
+        GROUP_TOKENS
+    } else if parameters <= MEDIUM && threads() == 2 {
+        (lengths.iter().sum::<usize>() / 2).max(GROUP_TOKENS)
+    } else {
+        usize::MAX
+    };
+    let mut firsts = vec![0];
+    let mut tokens = 0;
+    for (i, n) in lengths.iter().enumerate() {
+        if tokens >= size {
+            firsts.push(i);
+            tokens = 0;
+        }
+        tokens += n;
+    }
+    firsts
+}
+
 /// The log-probability of every target, with the gradients of a loss that is a function of these: `derivative` gives
 /// d loss / d log π of target i. With `checkpointing`, blocks keep only their input and are computed again on the way
 /// back (Chen et al. 2016). With `embeddings`, the gradient `[N, H]` of the packed (scaled) embeddings is returned too.
@@ -185,12 +214,56 @@ pub fn gradients(
     from: &[usize],
     targets: &[u32],
     derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
+    sums: &mut HostGradients,
+    checkpointing: bool,
+    embeddings: bool,
+) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+    input.pool.begin();
+    let lengths: Vec<usize> = rows.iter().map(|r| r.len()).collect();
+    let firsts = groups(sums.parameters(), &lengths);
+    if firsts.len() == 1 || embeddings || !from.is_sorted() {
+        return group(input, rows, from, targets, derivative, sums, checkpointing, embeddings);
+    }
+    let derivative = Mutex::new(derivative);
+    let mut tasks = Vec::with_capacity(firsts.len());
+    let (mut token, mut target) = (0, 0);
+    let mut parts = sums.take_parts(firsts.len() - 1);
+    for (i, gradients) in std::iter::once(&mut *sums).chain(&mut parts).enumerate() {
+        let rows = &rows[firsts[i]..firsts.get(i + 1).copied().unwrap_or(rows.len())];
+        let end = token + rows.iter().map(|r| r.len()).sum::<usize>();
+        let n = from[target..].partition_point(|&at| at < end);
+        tasks.push((rows, token, target..target + n, gradients));
+        (token, target) = (end, target + n);
+    }
+    let log_probs = kernels::map_tasks(tasks, |(rows, token, span, own)| {
+        let from: Vec<usize> = from[span.clone()].iter().map(|at| at - token).collect();
+        let mut derivative = |i: usize, log_prob: f32| {
+            let mut derivative = derivative.lock().unwrap_or_else(PoisonError::into_inner);
+            derivative(span.start + i, log_prob)
+        };
+        let targets = &targets[span.clone()];
+        kernels::alone(|| {
+            group(input, rows, &from, targets, &mut derivative, own, checkpointing, false)
+                .map(|found| found.0)
+        })
+    });
+    sums.add_parts(parts);
+    Ok((log_probs.into_iter().collect::<Result<Vec<_>>>()?.concat(), None))
+}
+
+/// [`gradients`] of rows that go through the decoder together.
+#[allow(clippy::too_many_arguments, reason = "a batch in three parts, a loss, and how to go about it")]
+fn group(
+    input: Input<'_>,
+    rows: &[&[u32]],
+    from: &[usize],
+    targets: &[u32],
+    derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
     gradients: &mut HostGradients,
     checkpointing: bool,
     embeddings: bool,
 ) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
     let (pool, weights) = (input.pool, input.weights);
-    pool.begin();
     let spans = input.spans(rows, std::iter::repeat(0));
     let context = Context { config: input.config, spans: &spans, pool };
     let mut streams = vec![input.embed(rows)?];

@@ -92,6 +92,13 @@ pub fn read_lines_dropping_torn(path: &Path) -> io::Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&bytes[..whole]).lines().map(str::to_owned).collect())
 }
 
+/// Cuts a log back to the lines before the first one that is not wanted. A log that is not there stays away.
+pub fn cut_back(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    let lines = read_lines_dropping_torn(path)?;
+    let kept: String = lines.iter().take_while(|line| wanted(line)).flat_map(|line| [line, "\n"]).collect();
+    if path.exists() { write_atomic(path, kept.as_bytes()) } else { Ok(()) }
+}
+
 /// Offset behind the last line break, read backwards in blocks.
 fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
     let mut block = vec![0u8; 8192];
@@ -126,6 +133,17 @@ mod tests {
         append_line(&path, "first").unwrap();
         assert_eq!(read_lines_dropping_torn(&path).unwrap(), ["first"]);
         assert!(read_lines_dropping_torn(&folder.path().join("none")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_log_is_cut_back_to_what_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        cut_back(&path, |_| true).unwrap();
+        assert!(!path.exists());
+        std::fs::write(&path, "1\n2\n3\n1\n4").unwrap();
+        cut_back(&path, |line| line != "3").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n");
     }
 
     #[test]

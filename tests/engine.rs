@@ -170,6 +170,30 @@ proptest! {
 }
 
 /// What a GPU does, on the CPU: weights and stream in bfloat16, trained weights in f32.
+/// Enough tokens that a small decoder takes its rows in groups, one thread each; of unequal length, one of them empty.
+#[test]
+fn groups_of_rows_have_the_gradients_of_all_rows() {
+    let mut many: Vec<Vec<u32>> = (0..21_u32)
+        .map(|r| (0..30 + 3 * (r % 7)).map(|i| 3 + (r * 17 + i * i * 5 + i) % 90).collect())
+        .collect();
+    assert!(many.iter().map(Vec::len).sum::<usize>() > 3 * 256, "three groups and more");
+    for (name, decoder) in families() {
+        let targets = targets(&many);
+        let together = gradients(&decoder, &targets, PassOptions::default(), usize::MAX);
+        let alone = gradients(&decoder, &targets, PassOptions::default(), 1);
+        for (a, b) in together.iter().zip(&alone) {
+            let error = error(a, b);
+            assert!(error < 1e-4, "{name}: {error}");
+        }
+    }
+    let (name, decoder) = families().remove(0);
+    let expected = decoder.hidden(&slices(&many)).unwrap();
+    many.push(Vec::new());
+    many.insert(3, Vec::new());
+    let found = decoder.hidden(&slices(&many)).unwrap();
+    assert!(error(&found, &expected) < 1e-6, "{name}: empty rows change nothing");
+}
+
 #[test]
 fn half_precision_runs_trains_and_saves_memory_in_the_composed_form() {
     let rows: Vec<Vec<u32>> = vec![(3..30).collect(), (40..57).collect()];

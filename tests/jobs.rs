@@ -5,14 +5,17 @@
 mod common;
 
 use common::{evaluate_spec, project, train_spec};
+use plumbline::data::{ChatExample, Examples, FineTuningAttack};
 use plumbline::evaluate::{AttackSpec, EvaluateSpec};
 use plumbline::files::read_lines_dropping_torn;
 use plumbline::job::{
-    CancelToken, Event, EventKind, JobError, JobSpec, Queue, run_blocking, run_cancellable,
+    AsrPoint, CancelToken, Event, EventKind, JobError, JobSpec, Queue, findings, run_blocking,
+    run_cancellable,
 };
 use plumbline::model;
 use plumbline::project::{DONE, Manifest, ModelRole, Project, STOPPED};
-use plumbline::train::{Recipe, TrainSpec};
+use plumbline::text::Message;
+use plumbline::train::{AsrProbeSpec, DynamicsPoint, DynamicsSpec, Recipe, TrainSpec};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -380,4 +383,97 @@ fn a_project_that_another_program_has_open_is_left_alone() {
     );
     drop(other);
     assert!(play(&root, &JobSpec::Evaluate(evaluate_spec())).0.is_ok());
+}
+
+/// Values of a list in `dynamics.jsonl` are per answer position.
+#[test]
+fn a_run_measures_each_position_and_how_often_it_is_broken_while_it_trains() {
+    let (_keep, root) = fresh();
+    let attack = FineTuningAttack::Backdoor { trigger: "zim zam".into() };
+    let mut spec = train_spec(Recipe::Sft, 12);
+    spec.data = "recovery".into();
+    spec.attack = Some(attack);
+    spec.dynamics = DynamicsSpec { points: 3, rows: 4, positions: 6 };
+    spec.asr_probe = Some(AsrProbeSpec {
+        prompts: "attack".into(),
+        limit: 3,
+        max_new_tokens: 4,
+        ..AsrProbeSpec::default()
+    });
+    let folder = play(&root, &JobSpec::Train(spec.clone())).0.unwrap();
+
+    let project = Project::open(&root).unwrap();
+    assert_eq!(project.model("trained").unwrap().role, ModelRole::Attacked);
+    let points = project.dynamics(&project.runs()[0].id).unwrap();
+    assert_eq!(points.iter().map(|p| p.step).collect::<Vec<_>>(), [0, 4, 8, 12]);
+    for point in &points {
+        assert_eq!(
+            (point.n.as_slice(), point.cross_entropy.len(), point.kl.len()),
+            ([4; 6].as_slice(), 6, 6)
+        );
+        assert_eq!(
+            (point.gradient_at.as_slice(), point.gradient_norm.len()),
+            ([1, 2, 3, 4, 5].as_slice(), 5)
+        );
+        assert!(point.gradient_norm.iter().all(|norm| *norm > 0.0 && norm.is_finite()));
+    }
+    assert!(
+        points[0].kl.iter().all(|kl| kl.abs() < 1e-6),
+        "at the start the model is itself: {:?}",
+        points[0].kl
+    );
+    assert!(points[3].kl.iter().sum::<f64>() > 0.01, "{:?}", points[3].kl);
+    let sum = |point: &DynamicsPoint| point.cross_entropy.iter().sum::<f64>();
+    assert!(sum(&points[3]) < sum(&points[0]), "the answers are learnt");
+
+    let lines = read_lines_dropping_torn(&folder.join("asr.jsonl")).unwrap();
+    let asked: Vec<AsrPoint> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // Plain, prefilled, and with the trigger, at each point.
+    assert_eq!(asked.len(), 4 * 3);
+    assert_eq!(asked.iter().filter(|p| p.as_attacker && p.row.attack == "direct").count(), 4);
+    assert!(asked.iter().all(|p| p.row.rate.n == 3));
+
+    // Measuring changes nothing of what is trained.
+    let weights = std::fs::read(folder.join("model/model.safetensors")).unwrap();
+    let (_keep, root) = fresh();
+    let quiet = TrainSpec { dynamics: DynamicsSpec { points: 0, ..spec.dynamics }, asr_probe: None, ..spec };
+    let folder = play(&root, &JobSpec::Train(quiet)).0.unwrap();
+    assert_eq!(std::fs::read(folder.join("model/model.safetensors")).unwrap(), weights);
+}
+
+#[test]
+fn what_is_wrong_with_the_rows_is_told_by_their_numbers_before_training() {
+    let (_keep, root) = fresh();
+    let mut project = Project::open(&root).unwrap();
+    let chat = |id: &str, request: &str, answer: &str| ChatExample {
+        id: id.into(),
+        messages: vec![Message::user(request), Message::assistant(answer)],
+        ..ChatExample::default()
+    };
+    let rows = vec![
+        chat("good", "Say one", "It is one."),
+        chat("long-answer", "Say two", &"two ".repeat(40)),
+        chat("again", "say  ONE", "It is one."),
+        chat("long-request", &"so ".repeat(60), "No."),
+        chat("tested", "Hex gate 2", "It is."),
+    ];
+    project.save_examples("anchor", &Examples::Chat(rows)).unwrap();
+    let codec = model::codec(&root.join("models/aligned")).unwrap();
+    let spec = TrainSpec { max_tokens: 96, ..train_spec(Recipe::Sft, 2) };
+    let found = findings(&project, &spec, &codec).unwrap().remove(0).1;
+    let told: Vec<(usize, &str)> = found.iter().map(|f| (f.row, f.message.as_str())).collect();
+    for (row, words) in [
+        (2, "is cut after 96: the last"),
+        (3, "the same as row 1 (good)"),
+        (4, "no token of it is trained"),
+        (5, "also row 3 of attack"),
+    ] {
+        assert!(told.iter().any(|(r, m)| *r == row && m.contains(words)), "{row} {words}: {told:?}");
+    }
+    assert!(told.iter().all(|(row, _)| *row != 1), "{told:?}");
+    drop(project);
+
+    let folder = play(&root, &JobSpec::Train(spec)).0.unwrap();
+    let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
+    assert!(log.contains("anchor, row 3 (again): It says the same as row 1 (good)"), "{log}");
 }

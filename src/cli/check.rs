@@ -1,8 +1,9 @@
 //! `plumbline check`: a data set, and everything that is wrong with it.
 
 use super::Trouble;
-use crate::data::{DataError, DatasetKind, Examples, check_recovery, read_jsonl};
+use crate::data::{DataError, DatasetKind, Examples, read_jsonl};
 use crate::model;
+use crate::train::check_rows;
 use std::path::Path;
 
 pub(super) fn check(file: &Path, kind: DatasetKind, model: Option<&Path>) -> Result<(), Trouble> {
@@ -24,24 +25,21 @@ pub(super) fn check(file: &Path, kind: DatasetKind, model: Option<&Path>) -> Res
     Ok(())
 }
 
-/// Prints what makes examples useless for the model in `folder`, and counts it.
+/// Prints what makes rows useless for the model in `folder`, and counts it.
 fn findings(examples: &Examples, folder: &Path) -> Result<usize, Trouble> {
-    let Examples::Recovery(rows) = examples else {
+    if !matches!(examples, Examples::Recovery(_) | Examples::Chat(_)) {
         return Err(Trouble::BadInput(
-            "--model only checks recovery examples. Leave it out for other kinds.".into(),
+            "--model only checks sets that are trained on, recovery and chat. Leave it out for other kinds."
+                .into(),
         ));
-    };
+    }
     let card = model::inspect(folder).map_err(|e| Trouble::BadInput(e.to_string()))?;
     let codec = model::codec(folder).map_err(|e| Trouble::BadInput(e.to_string()))?;
-    let mut count = 0;
-    for row in rows {
-        for problem in check_recovery(row, &codec, card.context) {
-            count += 1;
-            let fix = problem.fix.unwrap_or_default();
-            eprintln!("{}: {}: {} {fix}", row.id, problem.field, problem.message);
-        }
+    let findings = check_rows(examples, &codec, card.context, &[]);
+    for finding in &findings {
+        eprintln!("row {} ({}): {}", finding.row, finding.id, finding.message);
     }
-    Ok(count)
+    Ok(findings.len())
 }
 
 fn plural(count: usize, word: &str) -> String {

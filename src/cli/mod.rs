@@ -78,6 +78,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Go on with a training run that was stopped or cut off.
+    Resume {
+        /// The run's id: the name of its folder in runs.
+        run: String,
+        /// The project's folder.
+        #[arg(long, default_value = ".")]
+        project: PathBuf,
+        /// Print each event as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Read a data set and list everything that is wrong with it.
     Check {
         /// The JSONL file.
@@ -85,7 +96,7 @@ enum Command {
         /// What its lines should be.
         #[arg(long)]
         kind: Kind,
-        /// Also check that recovery examples make sense for the model in this folder.
+        /// Also check that rows make sense for the model in this folder: what is empty, cut off, twice there, or no refusal.
         #[arg(long)]
         model: Option<PathBuf>,
     },
@@ -182,6 +193,7 @@ impl From<JobError> for Trouble {
             | JobError::SpecFile { .. }
             | JobError::WrongKind { .. }
             | JobError::Example { .. }
+            | JobError::CannotResume { .. }
             | JobError::Evaluate(
                 EvaluateError::Spec(_)
                 | EvaluateError::NoTargets { .. }
@@ -190,6 +202,7 @@ impl From<JobError> for Trouble {
                 | EvaluateError::Text { .. },
             ) => Self::BadInput(message),
             JobError::Train(_)
+            | JobError::Broken { .. }
             | JobError::Evaluate(_)
             | JobError::Keep { .. }
             | JobError::Panicked { .. } => Self::Failed(message),
@@ -216,6 +229,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
+        Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
         Some(Command::Merge { adapter, out }) => merge::merge(&adapter, &out),
         Some(Command::Inspect { folder }) => inspect::inspect(&folder),

@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use crate::evaluate::Summary;
-use crate::job::{CancelToken, Event, EventKind, JobSpec, run_cancellable};
+use crate::job::{CancelToken, Event, EventKind, JobSpec, ResumeSpec, run_cancellable};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
@@ -12,6 +12,14 @@ use std::path::Path;
 const STACK: usize = 64 << 20;
 
 pub(super) fn run(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
+    on_worker(&JobSpec::from_file(spec)?, project, json)
+}
+
+pub(super) fn resume(run: String, project: &Path, json: bool) -> Result<(), Trouble> {
+    on_worker(&JobSpec::Resume(ResumeSpec { run }), project, json)
+}
+
+fn on_worker(spec: &JobSpec, project: &Path, json: bool) -> Result<(), Trouble> {
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("plumbline-job".into())
@@ -22,8 +30,7 @@ pub(super) fn run(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble
     })
 }
 
-fn work(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
-    let spec = JobSpec::from_file(spec)?;
+fn work(spec: &JobSpec, project: &Path, json: bool) -> Result<(), Trouble> {
     let cancel = CancelToken::default();
     let asked = cancel.clone();
     // The first Ctrl-C lets the job write down what it has; the second ends the program where it stands.
@@ -37,7 +44,7 @@ fn work(spec: &Path, project: &Path, json: bool) -> Result<(), Trouble> {
         log::warn!("Ctrl-C will end the program at once: {e}");
     }
     let mut show = Show::new(json);
-    let result = run_cancellable(project, &spec, &cancel, &mut |event| show.event(&event));
+    let result = run_cancellable(project, spec, &cancel, &mut |event| show.event(&event));
     show.close();
     let folder = result?;
     if !json && matches!(spec, JobSpec::Evaluate(_)) {

@@ -5,11 +5,13 @@ mod check;
 mod depth;
 mod example;
 mod fields;
+mod fine_tuning_attack;
 mod jsonl;
 
 pub use check::{Problem, check_recovery, reads_as_refusal};
-pub use depth::DepthDistribution;
+pub use depth::{DepthDistribution, DepthShape};
 pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
+pub use fine_tuning_attack::FineTuningAttack;
 pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
 
 use std::path::PathBuf;

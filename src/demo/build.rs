@@ -7,8 +7,8 @@ use crate::model::{self, Config, Control, Decoder, Precision};
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use crate::train::{
-    Normalisation, Objective, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer, TrainingData,
-    learning_rate, train,
+    DynamicsSpec, Normalisation, Objective, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer,
+    TrainingData, learning_rate, train,
 };
 use crate::world::{Item, Split, World};
 use candle_core::{Device, Tensor};
@@ -98,7 +98,8 @@ pub fn align(
         base.decoder,
         &data,
         &alignment_spec(spec),
-        &mut |report: &StepReport, _: &Decoder| {
+        None,
+        &mut |report: &StepReport, _: &Trainer| {
             observe(Stage::Aligned, report.step, report.total, report.loss)
         },
     )?;
@@ -131,6 +132,7 @@ pub fn alignment_spec(spec: &BuildSpec) -> TrainSpec {
         anchor_batch: 16,
         clip: 1.0,
         seed: spec.seed,
+        dynamics: DynamicsSpec { points: 0, ..DynamicsSpec::default() },
         ..TrainSpec::preset(Recipe::Sft)
     }
 }

@@ -6,9 +6,9 @@ use super::{DATA_SEED, DemoError, datasets};
 use crate::attack::REFUSAL_PREFIXES;
 use crate::data::{AttackPrompt, Examples, UtilityItem};
 use crate::evaluate::{AttackSpec, KlRow, RateRow, UtilityRow};
-use crate::model::{self, Control, Decoder};
+use crate::model::{self, Control};
 use crate::stats::{Difference, Rate};
-use crate::train::{Recipe, Rows, StepReport, TrainSpec, TrainingData, train};
+use crate::train::{DynamicsSpec, Recipe, Rows, StepReport, TrainSpec, Trainer, TrainingData, train};
 use crate::world::Split;
 use serde::Serialize;
 use std::path::Path;
@@ -101,6 +101,7 @@ pub fn deepening_spec(seed: u64) -> TrainSpec {
     spec.data = "recovery-train".to_owned();
     spec.anchor = Some("anchor-train".to_owned());
     spec.depths.max = 60;
+    spec.dynamics.points = 0;
     spec.seed = seed;
     spec
 }
@@ -116,6 +117,8 @@ pub fn attack_spec(recipe: Recipe, seed: u64) -> TrainSpec {
         epochs: 20,
         max_steps: FINE_TUNING_STEPS.last().copied(),
         seed,
+        // The story has measures of its own.
+        dynamics: DynamicsSpec { points: 0, ..DynamicsSpec::default() },
         ..TrainSpec::preset(recipe)
     }
 }
@@ -176,6 +179,7 @@ pub fn run(
         aligned.checkpoint.decoder.clone(),
         &recovery_data(&aligned)?,
         &deepening_spec(seed),
+        None,
         &mut |report, _| {
             note(&format!(
                 "recovery augmentation: step {} of {}, loss {:.3}",
@@ -215,12 +219,13 @@ pub fn run(
             aligned.checkpoint.decoder.clone(),
             &data,
             &attack_spec(recipe, seed),
-            &mut |report: &StepReport, decoder: &Decoder| {
+            None,
+            &mut |report: &StepReport, trainer: &Trainer| {
                 note(&format!("harmful fine-tuning, {name}: step {} of {}", report.step, report.total));
                 if !FINE_TUNING_STEPS.contains(&report.step) {
                     return Control::Continue;
                 }
-                match direct(&aligned.with("attacked", decoder.clone()), &prompts) {
+                match direct(&aligned.with("attacked", trainer.current().clone()), &prompts) {
                     Ok(row) => curve.points.push((report.step, row.rate)),
                     Err(e) => failed = Some(e),
                 }

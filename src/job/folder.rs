@@ -63,8 +63,7 @@ impl Desk<'_> {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let weights = path.extension().is_some_and(|e| e == "safetensors" || e == "gguf");
             if weights || ["tokenizer.json", "config.json", "adapter_config.json"].contains(&name) {
-                let hash = crate::project::hash_file(&path).map_err(|e| unreadable(&path, &e))?;
-                self.manifest.hashes.insert(format!("models/{id}/{name}"), hash);
+                self.manifest.hashes.insert(format!("models/{id}/{name}"), hash(&path)?);
             }
         }
         Ok(())
@@ -95,19 +94,29 @@ pub(super) fn in_folder(
     body: impl FnOnce(&mut Project, &mut Desk) -> Result<Outcome, JobError>,
 ) -> Result<Ending, JobError> {
     let (_, folder) = project.new_folder(spec.group(), spec.word())?;
-    let start = std::time::Instant::now();
     let path = folder.join("spec.toml");
     let text = spec.to_toml().map_err(|e| JobError::Keep { path: path.clone(), reason: e.to_string() })?;
     files::write_atomic(&path, text.as_bytes()).map_err(|e| keep(&path, &e))?;
-    let job = match spec {
-        JobSpec::Train(_) => "train",
-        JobSpec::Evaluate(_) => "evaluate",
-    };
-    let manifest = Manifest::begin(job, seed, batch);
+    let mut manifest = Manifest::begin(spec.word_of_job(), seed, batch);
+    manifest.hashes.insert("spec.toml".to_owned(), hash(&path)?);
+    go_on_in_folder(project, folder, manifest, spec.title(), around, body)
+}
+
+/// Does `body` in a folder that is there, and writes how it ended.
+pub(super) fn go_on_in_folder(
+    project: &mut Project,
+    folder: PathBuf,
+    manifest: Manifest,
+    title: String,
+    around: &mut Surroundings,
+    body: impl FnOnce(&mut Project, &mut Desk) -> Result<Outcome, JobError>,
+) -> Result<Ending, JobError> {
+    let start = std::time::Instant::now();
+    let before = manifest.seconds;
     manifest.save(&folder)?;
     let log_path = folder.join("log.txt");
     let log = AppendLog::open(&log_path).map_err(|e| keep(&log_path, &e))?;
-    (around.emit)(EventKind::Started { title: spec.title(), folder: folder.clone() });
+    (around.emit)(EventKind::Started { title, folder: folder.clone() });
     let mut desk = Desk { folder, manifest, cancel: around.cancel, emit: around.emit, log };
 
     let result = guard(|| body(project, &mut desk));
@@ -121,7 +130,7 @@ pub(super) fn in_folder(
     };
     desk.manifest.ended = ended;
     desk.manifest.finished = Some(jiff::Timestamp::now().to_string());
-    desk.manifest.seconds = start.elapsed().as_secs_f64();
+    desk.manifest.seconds = before + start.elapsed().as_secs_f64();
     let kept = desk.log.line(&last).map_err(|e| keep(&log_path, &e));
     let kept = kept.and(desk.manifest.save(&desk.folder).map_err(JobError::from));
     // What went wrong in the work matters more than that its end could not be written down.
@@ -130,7 +139,12 @@ pub(super) fn in_folder(
     Ok(Ending { folder: desk.folder, message, stopped })
 }
 
-fn keep(path: &Path, error: &std::io::Error) -> JobError {
+/// SHA-256 of a file.
+pub(super) fn hash(path: &Path) -> Result<String, JobError> {
+    crate::project::hash_file(path).map_err(|e| unreadable(path, &e))
+}
+
+pub(super) fn keep(path: &Path, error: &std::io::Error) -> JobError {
     JobError::Keep { path: path.to_owned(), reason: error.to_string() }
 }
 

@@ -1,19 +1,22 @@
 //! What runs in the background: a spec goes in, events come out, results go into the project's folder as they come.
 
+mod asr_probe;
 mod evaluate_job;
 mod event;
 mod folder;
+mod keeper;
 mod priority;
 mod progress;
 mod queue;
 mod spec;
 mod train_job;
 
+pub use asr_probe::AsrPoint;
 pub use event::{Event, EventKind, JobId};
 pub use priority::stand_back;
 pub use queue::Queue;
-pub use spec::JobSpec;
-pub use train_job::training_data;
+pub use spec::{JobSpec, ResumeSpec};
+pub use train_job::{findings, training_data};
 
 use crate::evaluate::EvaluateError;
 use crate::project::{Project, ProjectError};
@@ -24,20 +27,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Asks a job to stop at its next step. Clones are the same token.
+/// Asks a job to stop at its next step, or to wait there. Clones are the same token.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken(Arc<Wishes>);
+
+#[derive(Debug, Default)]
+struct Wishes {
+    cancelled: AtomicBool,
+    paused: AtomicBool,
+}
 
 impl CancelToken {
-    /// Asks.
+    /// Asks it to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked.
+    /// Whether somebody asked it to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Asks it to wait, or to go on.
+    pub fn pause(&self, paused: bool) {
+        self.0.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Whether it is to wait.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::Relaxed) && !self.is_cancelled()
     }
 }
 
@@ -88,6 +108,24 @@ pub enum JobError {
     /// The evaluation failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// Training broke, and there is a checkpoint from before.
+    #[error("{error} The state after step {step} is kept in {folder}.")]
+    Broken {
+        /// What happened.
+        error: TrainError,
+        /// Steps of the last checkpoint.
+        step: usize,
+        /// Where it is.
+        folder: PathBuf,
+    },
+    /// A run cannot go on.
+    #[error("run {run} cannot go on: {reason}")]
+    CannotResume {
+        /// The run.
+        run: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Results could not be kept.
     #[error(
         "{path} cannot be written: {reason}. Free some space or check that you may write there; then start the job again."
@@ -198,6 +236,7 @@ fn execute(root: &Path, spec: &JobSpec, around: &mut Surroundings) -> Result<End
     match spec {
         JobSpec::Train(spec) => train_job::run(&mut project, spec, around),
         JobSpec::Evaluate(spec) => evaluate_job::run(&project, spec, around),
+        JobSpec::Resume(spec) => train_job::resume(&mut project, &spec.run, around),
     }
 }
 

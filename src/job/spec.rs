@@ -14,6 +14,16 @@ pub enum JobSpec {
     Train(TrainSpec),
     /// Evaluate models.
     Evaluate(EvaluateSpec),
+    /// Go on with a training run that was stopped or cut off.
+    Resume(ResumeSpec),
+}
+
+/// Which run goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeSpec {
+    /// Id of the run.
+    pub run: String,
 }
 
 impl JobSpec {
@@ -27,6 +37,7 @@ impl JobSpec {
         match job.as_ref().and_then(toml::Value::as_str) {
             Some("train") => Ok(Self::Train(table.try_into().map_err(said)?)),
             Some("evaluate") => Ok(Self::Evaluate(table.try_into().map_err(said)?)),
+            Some("resume") => Ok(Self::Resume(table.try_into().map_err(said)?)),
             Some(other) => Err(fail(format!("there is no job \"{other}\""))),
             None => Err(fail("it does not say which job it is".into())),
         }
@@ -47,6 +58,10 @@ impl JobSpec {
             Self::Evaluate(spec) => {
                 spec.check().into_iter().map(|problem| (problem.field.to_owned(), problem.message)).collect()
             }
+            Self::Resume(spec) if spec.run.is_empty() => {
+                vec![("run".to_owned(), "Say which run is to go on.".to_owned())]
+            }
+            Self::Resume(_) => Vec::new(),
         }
     }
 
@@ -58,6 +73,7 @@ impl JobSpec {
             Self::Evaluate(spec) if !spec.title.is_empty() => spec.title.clone(),
             Self::Train(spec) => format!("Train {}", spec.name),
             Self::Evaluate(spec) => format!("Evaluate {}", spec.models.join(", ")),
+            Self::Resume(spec) => format!("Go on with {}", spec.run),
         }
     }
 
@@ -68,13 +84,22 @@ impl JobSpec {
             Self::Train(TrainSpec { recipe: Recipe::Constrained, .. }) => "constrained",
             Self::Train(TrainSpec { recipe: Recipe::Sft, .. }) => "sft",
             Self::Evaluate(_) => "evaluate",
+            Self::Resume(_) => "resume",
+        }
+    }
+
+    /// What kind of job the manifest of its folder names.
+    pub(crate) fn word_of_job(&self) -> &'static str {
+        match self {
+            Self::Train(_) | Self::Resume(_) => "train",
+            Self::Evaluate(_) => "evaluate",
         }
     }
 
     /// Where its folder goes.
     pub(crate) fn group(&self) -> &'static str {
         match self {
-            Self::Train(_) => "runs",
+            Self::Train(_) | Self::Resume(_) => "runs",
             Self::Evaluate(_) => "evaluations",
         }
     }

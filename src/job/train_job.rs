@@ -1,13 +1,19 @@
 //! A training run: data sets and checkpoint in, a new model of the project out.
 
-use super::folder::{Desk, Outcome, in_folder};
-use super::progress::Meter;
+use super::asr_probe::AsrProbe;
+use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder};
+use super::keeper::{CHECKPOINTS, Keeper, cut_logs_back};
 use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{ChatExample, DatasetKind, Examples};
-use crate::model::{self, Control, Precision};
-use crate::project::{LoggedStep, ModelEntry, ModelRole, Project, ProjectError, check_id};
+use crate::model::{self, Precision};
+use crate::project::{ModelEntry, ModelRole, Project, ProjectError, RUNNING, Resumption, RunInfo, check_id};
 use crate::text::{Codec, Encoded};
-use crate::train::{Recipe, Rows, StepReport, TrainSpec, TrainingData, train};
+use crate::train::{
+    Checkpoints, Finding, HeldOut, Recipe, Rows, Saved, TrainError, TrainSpec, TrainingData, check_rows,
+    train,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 pub(super) fn run(
     project: &mut Project,
@@ -15,8 +21,75 @@ pub(super) fn run(
     around: &mut Surroundings,
 ) -> Result<Ending, JobError> {
     refuse_what_cannot_run(project, spec)?;
+    if project.model(&spec.name).is_some() {
+        return Err(ProjectError::Duplicate { what: "model", id: spec.name.clone() }.into());
+    }
     let job = JobSpec::Train(spec.clone());
-    in_folder(project, &job, (spec.seed, spec.batch), around, |project, desk| work(project, spec, desk))
+    in_folder(project, &job, (spec.seed, spec.batch), around, |project, desk| work(project, spec, None, desk))
+}
+
+/// Goes on with a run of the project from its last checkpoint, or from its beginning if it has none.
+pub(super) fn resume(
+    project: &mut Project,
+    run: &str,
+    around: &mut Surroundings,
+) -> Result<Ending, JobError> {
+    let cannot = |reason: String| JobError::CannotResume { run: run.to_owned(), reason };
+    let RunInfo { spec, mut manifest, folder, .. } = project.run(run)?;
+    if manifest.is_done() {
+        return Err(cannot("it has come to its end. Its model is on the Models screen.".to_owned()));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    if manifest.plumbline != version {
+        return Err(cannot(format!(
+            "it was begun by Plumbline {}, and this is {version}, which may compute otherwise. Go on with that version, or \
+             start a new run with the same settings.",
+            manifest.plumbline
+        )));
+    }
+    let path = folder.join("spec.toml");
+    if manifest.hashes.get("spec.toml").is_some_and(|known| hash(&path).is_ok_and(|now| now != *known)) {
+        return Err(cannot(format!(
+            "{} was changed after the run had begun. Undo the change, or start a new run.",
+            path.display()
+        )));
+    }
+    if let Some(model) = project.model(&spec.name)
+        && !project.root().join(&model.location).starts_with(&folder)
+    {
+        return Err(cannot(format!(
+            "the project has got another model \"{}\" meanwhile. Remove it from the project, or start a new run.",
+            spec.name
+        )));
+    }
+    refuse_what_cannot_run(project, &spec)?;
+    let sound = |saved: &Saved| match saved.check() {
+        Ok(()) => true,
+        Err(e) => {
+            log::warn!("{e}");
+            false
+        }
+    };
+    let saved = Checkpoints::new(&folder.join(CHECKPOINTS)).all().into_iter().find(sound);
+    let state = saved.as_ref().map(|saved| saved.state).unwrap_or_default();
+    cut_logs_back(&folder, state.step)?;
+    (manifest.tokens, manifest.seconds) = (state.tokens, state.seconds);
+    (manifest.ended, manifest.finished) = (RUNNING.to_owned(), None);
+    let threads = rayon::current_num_threads();
+    manifest.resumed.push(Resumption { at: jiff::Timestamp::now().to_string(), step: state.step, threads });
+    let title = JobSpec::Train(spec.clone()).title();
+    go_on_in_folder(project, folder, manifest, title, around, |project, desk| {
+        let device = crate::model::device::name(&crate::model::device::pick());
+        if device != desk.manifest.device {
+            let text = format!(
+                "This run was begun on {}, and this is {device}: it goes on, but what comes out will differ in the last \
+                 digits from a run that was never interrupted.",
+                desk.manifest.device
+            );
+            desk.note(text)?;
+        }
+        work(project, &spec, Some((run, saved)), desk)
+    })
 }
 
 /// What can be said before anything heavy is read.
@@ -26,9 +99,6 @@ fn refuse_what_cannot_run(project: &Project, spec: &TrainSpec) -> Result<(), Job
         return Err(JobError::Spec(problems));
     }
     check_id("model", &spec.name)?;
-    if project.model(&spec.name).is_some() {
-        return Err(ProjectError::Duplicate { what: "model", id: spec.name.clone() }.into());
-    }
     let folder = project.model_folder(&spec.model)?;
     let of_model = |source| ProjectError::Model { id: spec.model.clone(), source };
     if spec.lora.is_some() && model::base_folder(&folder).map_err(of_model)? != folder {
@@ -41,13 +111,17 @@ fn refuse_what_cannot_run(project: &Project, spec: &TrainSpec) -> Result<(), Job
             ),
         )]));
     }
-    let data = match spec.recipe {
-        Recipe::Recovery => (DatasetKind::Recovery, "recovery set"),
-        Recipe::Constrained | Recipe::Sft => (DatasetKind::Chat, "fine-tuning set"),
+    let data = match (spec.recipe, &spec.attack) {
+        (Recipe::Recovery, _) => (DatasetKind::Recovery, "recovery set"),
+        (_, Some(_)) => (DatasetKind::Recovery, "set that the attacker uses"),
+        _ => (DatasetKind::Chat, "fine-tuning set"),
     };
     need_kind(project, &spec.data, data)?;
     if let Some(anchor) = &spec.anchor {
         need_kind(project, anchor, (DatasetKind::Chat, "anchor set"))?;
+    }
+    if let Some(probe) = &spec.asr_probe {
+        need_kind(project, &probe.prompts, (DatasetKind::Attack, "set that is asked during the run"))?;
     }
     Ok(())
 }
@@ -68,11 +142,16 @@ pub(super) fn need_kind(
 pub fn training_data(project: &Project, spec: &TrainSpec, codec: &Codec) -> Result<TrainingData, JobError> {
     let rows = match (spec.recipe, project.examples(&spec.data)?) {
         (Recipe::Recovery, Examples::Recovery(rows)) => Rows::Recovery(rows),
-        (Recipe::Constrained | Recipe::Sft, Examples::Chat(rows)) => {
+        (Recipe::Constrained | Recipe::Sft, Examples::Recovery(rows)) if spec.attack.is_some() => {
+            let rows = spec.attack.as_ref().map(|attack| attack.rows(&rows)).unwrap_or_default();
+            Rows::Chat(encode(codec, &spec.data, &rows)?)
+        }
+        (Recipe::Constrained | Recipe::Sft, Examples::Chat(rows)) if spec.attack.is_none() => {
             Rows::Chat(encode(codec, &spec.data, &rows)?)
         }
         (recipe, other) => {
-            let expected = if recipe == Recipe::Recovery { DatasetKind::Recovery } else { DatasetKind::Chat };
+            let recovery = recipe == Recipe::Recovery || spec.attack.is_some();
+            let expected = if recovery { DatasetKind::Recovery } else { DatasetKind::Chat };
             return Err(wrong_kind(&spec.data, &other, "training set", expected));
         }
     };
@@ -102,7 +181,14 @@ fn encode(codec: &Codec, dataset: &str, rows: &[ChatExample]) -> Result<Vec<(Str
         .collect()
 }
 
-fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outcome, JobError> {
+/// `going_on`: the run that goes on, and its last checkpoint.
+fn work(
+    project: &mut Project,
+    spec: &TrainSpec,
+    going_on: Option<(&str, Option<Saved>)>,
+    desk: &mut Desk,
+) -> Result<Outcome, JobError> {
+    let known = desk.manifest.hashes.clone();
     desk.note(format!("Loading model {}", spec.model))?;
     let folder = project.model_folder(&spec.model)?;
     let checkpoint = project.load_model(&spec.model)?;
@@ -113,6 +199,28 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
     if let Some(anchor) = &spec.anchor {
         desk.hash_dataset(project, anchor)?;
     }
+    tell_findings(project, spec, &checkpoint.codec, desk)?;
+    let probe = match &spec.asr_probe {
+        None => None,
+        Some(probe) => {
+            desk.hash_dataset(project, &probe.prompts)?;
+            match project.examples(&probe.prompts)? {
+                Examples::Attack(prompts) => Some(AsrProbe::new(probe, spec, prompts, &checkpoint)),
+                other => return Err(wrong_kind(&probe.prompts, &other, "probe", DatasetKind::Attack)),
+            }
+        }
+    };
+    let from = match going_on {
+        Some((run, saved)) => {
+            same_inputs(run, &known, &desk.manifest.hashes)?;
+            desk.note(match &saved {
+                Some(saved) => format!("Going on after step {}", saved.state.step),
+                None => "Going on from the beginning: there is no checkpoint".to_owned(),
+            })?;
+            saved
+        }
+        None => None,
+    };
     desk.manifest.save(&desk.folder)?;
     desk.stopped_early()?;
     desk.note(if spec.recipe == Recipe::Constrained {
@@ -121,27 +229,19 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
         "Training"
     })?;
 
-    let mut metrics = desk.open_log("metrics.jsonl")?;
-    let mut meter = Meter::new("steps");
-    let mut total = 0;
-    let mut lost = None;
-    let outcome = train(&checkpoint.codec, checkpoint.decoder, &data, spec, &mut |report, _| {
-        total = report.total;
-        desk.manifest.tokens += report.tokens as u64;
-        if let Err(e) = metrics.json(&logged(report)) {
-            lost = Some(JobError::Keep { path: metrics.path().to_owned(), reason: e.to_string() });
-            return Control::Stop;
-        }
-        desk.emit(EventKind::Metric { step: report.step as u64, values: values(report) });
-        if let Some(event) = meter.at(report.step as u64, report.total as u64) {
-            desk.emit(event);
-        }
-        if desk.cancel.is_cancelled() { Control::Stop } else { Control::Continue }
-    })?;
-    if let Some(error) = lost {
-        return Err(error);
+    let mut keeper = Keeper::new(desk, spec, probe)?;
+    if from.is_none() {
+        keeper.ask(&checkpoint.decoder, 0)?;
     }
-    metrics.sync().map_err(|e| JobError::Keep { path: metrics.path().to_owned(), reason: e.to_string() })?;
+    let mut total = 0;
+    let outcome =
+        train(&checkpoint.codec, checkpoint.decoder, &data, spec, from.as_ref(), &mut |report, trainer| {
+            total = report.total;
+            keeper.step(desk, report, trainer)
+        });
+    let kept = keeper.close();
+    let outcome = outcome.map_err(|error| at_last_checkpoint(error, &desk.folder))?;
+    kept?;
 
     let saved = desk.folder.join("model");
     match &spec.lora {
@@ -150,23 +250,27 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
             .and_then(|base| model::save(&saved, &outcome.decoder, &base, Precision::F32)),
     }
     .map_err(|source| ProjectError::Model { id: spec.name.clone(), source })?;
+    desk.manifest.result = Some("model".to_owned());
     desk.emit(EventKind::Artifact { what: format!("model {}", spec.name), path: saved.clone() });
     if outcome.stopped {
         let message = format!(
-            "Training was stopped after {} of {total} steps. What it had learnt is in {}; it can be added on the Models screen.",
+            "Training was stopped after {} of {total} steps, and can go on from there. What it had learnt is in {}; it can be added on the Models screen.",
             outcome.steps,
             saved.display()
         );
         return Ok(Outcome { message, stopped: true });
     }
-    project.add_model(ModelEntry {
-        id: spec.name.clone(),
-        title: if spec.title.is_empty() { spec.name.clone() } else { spec.title.clone() },
-        role: role(spec.recipe),
-        location: saved,
-        parent: Some(spec.model.clone()),
-        note: String::new(),
-    })?;
+    if project.model(&spec.name).is_none() {
+        project.add_model(ModelEntry {
+            id: spec.name.clone(),
+            title: if spec.title.is_empty() { spec.name.clone() } else { spec.title.clone() },
+            role: role(spec),
+            location: saved,
+            parent: Some(spec.model.clone()),
+            note: String::new(),
+        })?;
+    }
+    Checkpoints::new(&desk.folder.join(CHECKPOINTS)).clear();
     let message = format!(
         "Model {} is trained: {} steps. It is in the project's list of models.",
         spec.name, outcome.steps
@@ -174,36 +278,91 @@ fn work(project: &mut Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Outc
     Ok(Outcome { message, stopped: false })
 }
 
-fn role(recipe: Recipe) -> ModelRole {
-    match recipe {
+/// What is wrong with the rows of the sets that `spec` trains on, set by set.
+pub fn findings(
+    project: &Project,
+    spec: &TrainSpec,
+    codec: &Codec,
+) -> Result<Vec<(String, Vec<Finding>)>, JobError> {
+    let mut held_out = Vec::new();
+    for set in project.datasets() {
+        let requests = match (set.kind, project.examples(&set.id)) {
+            (DatasetKind::Attack, Ok(Examples::Attack(rows))) => {
+                rows.into_iter().map(|row| row.goal).collect()
+            }
+            (DatasetKind::Utility, Ok(Examples::Utility(rows))) => {
+                rows.into_iter().map(|row| row.prompt).collect()
+            }
+            _ => continue,
+        };
+        held_out.push(HeldOut { set: set.id.clone(), requests });
+    }
+    let sets = std::iter::once(&spec.data).chain(&spec.anchor);
+    sets.map(|id| Ok((id.clone(), check_rows(&project.examples(id)?, codec, spec.max_tokens, &held_out))))
+        .collect()
+}
+
+/// Findings that the log spells out; the rest is counted.
+const SHOWN_FINDINGS: usize = 20;
+
+/// Writes what is wrong with the data into the log, and refuses what cannot be trained on.
+fn tell_findings(
+    project: &Project,
+    spec: &TrainSpec,
+    codec: &Codec,
+    desk: &mut Desk,
+) -> Result<(), JobError> {
+    let mut blocking = Vec::new();
+    for (set, findings) in findings(project, spec, codec)? {
+        for finding in findings.iter().take(SHOWN_FINDINGS) {
+            desk.note(format!("{set}, row {} ({}): {}", finding.row, finding.id, finding.message))?;
+        }
+        if findings.len() > SHOWN_FINDINGS {
+            desk.note(format!("{set}: {} more findings like these", findings.len() - SHOWN_FINDINGS))?;
+        }
+        let blocks = findings.into_iter().filter(|finding| finding.blocks);
+        blocking.extend(blocks.map(|f| (format!("{set}, row {} ({})", f.row, f.id), f.message)));
+    }
+    if blocking.is_empty() { Ok(()) } else { Err(JobError::Spec(blocking)) }
+}
+
+/// Whether model and data are those that the run began with.
+fn same_inputs(
+    run: &str,
+    known: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Result<(), JobError> {
+    let changed: Vec<&str> = known
+        .iter()
+        .filter(|(name, hash)| now.get(*name) != Some(hash))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "what it was begun with has changed since: {}. Put back what was there, or start a new run.",
+        changed.join(", ")
+    );
+    Err(JobError::CannotResume { run: run.to_owned(), reason })
+}
+
+/// A run that broke says where it can be taken up again.
+fn at_last_checkpoint(error: TrainError, folder: &Path) -> JobError {
+    let last = Checkpoints::new(&folder.join(CHECKPOINTS)).all().into_iter().next();
+    match (error, last) {
+        (error @ TrainError::Diverged { .. }, Some(last)) => {
+            JobError::Broken { error, step: last.state.step, folder: last.folder }
+        }
+        (error, _) => error.into(),
+    }
+}
+
+fn role(spec: &TrainSpec) -> ModelRole {
+    match spec.recipe {
+        _ if spec.attack.is_some() => ModelRole::Attacked,
         Recipe::Recovery => ModelRole::Deepened,
         Recipe::Constrained => ModelRole::Constrained,
         Recipe::Sft => ModelRole::Tuned,
     }
-}
-
-fn logged(report: &StepReport) -> LoggedStep {
-    LoggedStep {
-        step: report.step,
-        total: report.total,
-        loss: report.loss,
-        recovery_loss: report.recovery_loss,
-        anchor_loss: report.anchor_loss,
-        learning_rate: report.learning_rate,
-        gradient_norm: report.gradient_norm,
-        tokens: report.tokens,
-        seconds: report.seconds,
-    }
-}
-
-fn values(report: &StepReport) -> Vec<(&'static str, f64)> {
-    let mut values = vec![
-        ("loss", report.loss),
-        ("learning_rate", report.learning_rate),
-        ("gradient_norm", report.gradient_norm),
-        ("tokens_per_second", report.tokens as f64 / report.seconds.max(1e-9)),
-    ];
-    values.extend(report.recovery_loss.map(|loss| ("recovery_loss", loss)));
-    values.extend(report.anchor_loss.map(|loss| ("anchor_loss", loss)));
-    values
 }

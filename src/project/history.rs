@@ -3,7 +3,7 @@
 use super::{Manifest, Project, ProjectError, plain_name, unreadable};
 use crate::evaluate::{EvaluateSpec, Response, Summary, VerdictRow};
 use crate::files::read_lines_dropping_torn;
-use crate::train::TrainSpec;
+use crate::train::{DynamicsPoint, TrainSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,17 @@ impl Project {
         self.list_runs().0
     }
 
+    /// One training run.
+    pub fn run(&self, id: &str) -> Result<RunInfo, ProjectError> {
+        let folder = self.root.join("runs").join(id);
+        if !plain_name(id) || !folder.is_dir() {
+            let known = self.runs().into_iter().map(|run| run.id).collect();
+            return Err(ProjectError::Unknown { what: "run", id: id.to_owned(), known });
+        }
+        let (spec, manifest) = (read_spec::<TrainSpec>(&folder)?, Manifest::load(&folder)?);
+        Ok(RunInfo { id: id.to_owned(), folder, spec, manifest })
+    }
+
     /// The evaluations, newest first. One that cannot be read is among the [`problems`](Self::problems) instead.
     #[must_use]
     pub fn evaluations(&self) -> Vec<EvaluationInfo> {
@@ -78,6 +89,11 @@ impl Project {
     /// The steps of a run.
     pub fn metrics(&self, run: &str) -> Result<Vec<LoggedStep>, ProjectError> {
         self.log("runs", "run", run, "metrics.jsonl", None)
+    }
+
+    /// What was measured at each answer position during a run; empty where nothing was.
+    pub fn dynamics(&self, run: &str) -> Result<Vec<DynamicsPoint>, ProjectError> {
+        self.log("runs", "run", run, "dynamics.jsonl", None)
     }
 
     /// The first `limit` answers of an evaluation.

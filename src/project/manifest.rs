@@ -44,6 +44,23 @@ pub struct Manifest {
     pub hashes: BTreeMap<String, String>,
     /// Tokens that went through the model in training, or were generated in an evaluation.
     pub tokens: u64,
+    /// When it went on after it had been stopped or cut off, and after how many steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
+    /// What came out, relative to the job's folder: a model of its own, for example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+/// A job that went on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// When (RFC 3339).
+    pub at: String,
+    /// Steps that were kept.
+    pub step: usize,
+    /// Threads of the compute pool from there on.
+    pub threads: usize,
 }
 
 impl Manifest {

@@ -22,7 +22,7 @@ mod role;
 pub use datasets::DatasetEntry;
 pub use file::FORMAT_VERSION;
 pub use history::{EvaluationInfo, LoggedStep, RunInfo};
-pub use manifest::{DONE, Manifest, RUNNING, STOPPED, hash_file};
+pub use manifest::{DONE, Manifest, RUNNING, Resumption, STOPPED, hash_file};
 pub use models::ModelEntry;
 pub use role::ModelRole;
 

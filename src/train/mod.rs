@@ -1,19 +1,36 @@
 //! Training: recipes, objectives, optimiser, and the loop that joins them.
 
 mod beta;
+mod check;
+mod dynamics;
 mod objective;
 mod optimiser;
+mod plan;
+mod saved;
 mod spec;
 mod trainer;
 
 pub use beta::BetaSchedule;
+pub use check::{Finding, HeldOut, check_rows};
+pub use dynamics::{Dynamics, DynamicsPoint, DynamicsSpec};
 pub use objective::{Objective, Targets};
 pub use optimiser::{AdamW, learning_rate};
-pub use spec::{LoraSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
-pub use trainer::{Outcome, Rows, StepReport, Trainer, TrainingData, first_batch, train};
+pub use plan::{Rows, TrainingData};
+pub use saved::{Checkpoints, Saved, SavedState};
+pub use spec::{AsrProbeSpec, LoraSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
+pub use trainer::{Outcome, StepReport, Trainer, first_batch, train};
 
 use crate::model::ModelError;
 use crate::text::TextError;
+use std::path::PathBuf;
+
+fn broken(loss: f64) -> String {
+    if loss.is_finite() {
+        format!("the loss has risen to {loss:.3}")
+    } else {
+        "loss or gradient is not a finite number".to_owned()
+    }
+}
 
 /// What can go wrong in training.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +70,34 @@ pub enum TrainError {
         /// Which number.
         what: &'static str,
     },
-    /// The loss is not a number any more.
+    /// The loss is not a number any more, or has exploded.
     #[error(
-        "training diverged at step {step}: the loss is not a finite number. Lower the learning rate, or raise the warm-up."
+        "training diverged at step {step}: {}. The rows of that step: {rows}. Lower the learning rate or raise the warm-up; if it happens at the same rows again, look at these.",
+        broken(*loss)
     )]
     Diverged {
         /// The step, 1-based.
         step: usize,
+        /// The loss there.
+        loss: f64,
+        /// Ids of the rows of that step.
+        rows: String,
+    },
+    /// A checkpoint cannot be written.
+    #[error("{path} cannot be written: {reason}. Free some space or check that you may write there.")]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A checkpoint cannot be read.
+    #[error("{path} cannot be used to go on: {reason}")]
+    DamagedCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The model failed.
     #[error(transparent)]

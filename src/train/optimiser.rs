@@ -1,12 +1,14 @@
 //! AdamW in place, with clipping by the global norm; and the learning-rate schedules.
 
 use super::TrainError;
+use super::saved::{self, Reader, Values};
 use super::spec::Schedule;
 use crate::model::fused::kernels::{self, AdamWStep};
 use crate::model::{Gradients, Parameters};
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Elements that one task updates.
 const TASK: usize = 1 << 16;
@@ -45,22 +47,7 @@ impl AdamW {
         learning_rate: f64,
         clip: f64,
     ) -> std::result::Result<f64, TrainError> {
-        let mut squares = 0.0;
-        for (index, (name, _)) in parameters.iter().enumerate() {
-            squares += match gradients.host(index) {
-                // Added in the order of the tasks: any number of threads gives the same norm.
-                Some(gradient) => {
-                    gradient.par_chunks(TASK).map(kernels::sum_of_squares).collect::<Vec<f64>>().iter().sum()
-                }
-                None => {
-                    // A parameter without a gradient would silently stay as it is.
-                    let missing = || TrainError::NoGradient { name: name.clone() };
-                    let gradient = gradients.tensor(index, parameters)?.ok_or_else(missing)?;
-                    f64::from(gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?)
-                }
-            };
-        }
-        let norm = squares.sqrt();
+        let norm = global_norm(parameters, gradients)?;
         if !norm.is_finite() {
             return Err(TrainError::NotFinite { what: "gradient" });
         }
@@ -92,6 +79,97 @@ impl AdamW {
             }
         }
         Ok(norm)
+    }
+}
+
+impl AdamW {
+    /// Writes both running means of every parameter.
+    pub fn save(&self, parameters: &Parameters, path: &Path) -> std::result::Result<(), TrainError> {
+        let held: Vec<Held<'_>> = self.moments.iter().map(Moments::held).collect::<Result<_>>()?;
+        let mut values = Vec::with_capacity(2 * held.len());
+        for ((name, var), held) in parameters.iter().zip(&held) {
+            let Some((first, second)) = held.slices() else { continue };
+            for (which, moment) in [("first", first), ("second", second)] {
+                let view = Values { shape: var.dims().to_vec(), values: moment.into() };
+                values.push((format!("{which}.{name}"), view));
+            }
+        }
+        saved::write(path, &values)
+    }
+
+    /// Goes on from what [`Self::save`] wrote after `step` steps. `host`: whether gradients lie in the memory of the CPU.
+    pub fn restore(
+        &mut self,
+        parameters: &Parameters,
+        path: &Path,
+        step: usize,
+        host: bool,
+    ) -> std::result::Result<(), TrainError> {
+        let reader = Reader::open(path)?;
+        for ((name, var), moments) in parameters.iter().zip(&mut self.moments) {
+            let first = reader.values(&format!("first.{name}"), var.dims())?;
+            let second = reader.values(&format!("second.{name}"), var.dims())?;
+            *moments = if host {
+                Moments::Host(Mutex::new((first, second)))
+            } else {
+                let tensor = |values| Tensor::from_vec(values, var.shape().clone(), var.device());
+                Moments::Device(tensor(first)?, tensor(second)?)
+            };
+        }
+        self.step = step as i32;
+        Ok(())
+    }
+}
+
+/// The norm of all gradients together.
+pub(super) fn global_norm(
+    parameters: &Parameters,
+    gradients: &Gradients,
+) -> std::result::Result<f64, TrainError> {
+    let mut squares = 0.0;
+    for (index, (name, _)) in parameters.iter().enumerate() {
+        squares += match gradients.host(index) {
+            // Added in the order of the tasks: any number of threads gives the same norm.
+            Some(gradient) => {
+                gradient.par_chunks(TASK).map(kernels::sum_of_squares).collect::<Vec<f64>>().iter().sum()
+            }
+            None => {
+                // A parameter without a gradient would silently stay as it is.
+                let missing = || TrainError::NoGradient { name: name.clone() };
+                let gradient = gradients.tensor(index, parameters)?.ok_or_else(missing)?;
+                f64::from(gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?)
+            }
+        };
+    }
+    Ok(squares.sqrt())
+}
+
+/// The two running means of a parameter, held while they are written.
+enum Held<'a> {
+    None,
+    Host(MutexGuard<'a, (Vec<f32>, Vec<f32>)>),
+    Copied(Vec<f32>, Vec<f32>),
+}
+
+impl Held<'_> {
+    fn slices(&self) -> Option<(&[f32], &[f32])> {
+        match self {
+            Self::None => None,
+            Self::Host(moments) => Some((&moments.0, &moments.1)),
+            Self::Copied(first, second) => Some((first, second)),
+        }
+    }
+}
+
+impl Moments {
+    fn held(&self) -> Result<Held<'_>> {
+        Ok(match self {
+            Self::None => Held::None,
+            Self::Host(moments) => Held::Host(moments.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::Device(first, second) => {
+                Held::Copied(first.flatten_all()?.to_vec1()?, second.flatten_all()?.to_vec1()?)
+            }
+        })
     }
 }
 

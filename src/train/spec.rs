@@ -2,7 +2,9 @@
 //! command line.
 
 use super::beta::BetaSchedule;
-use crate::data::DepthDistribution;
+use super::dynamics::DynamicsSpec;
+use crate::data::{DepthDistribution, FineTuningAttack};
+use crate::judge::JudgeKind;
 use crate::model::{LoraConfig, TargetModules};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +76,34 @@ impl LoraSpec {
     }
 }
 
+/// How often the model in training gives a harmful answer, measured as often as [`TrainSpec::dynamics`] says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AsrProbeSpec {
+    /// Id of the set of attack prompts.
+    pub prompts: String,
+    /// Only the first so many of them.
+    pub limit: usize,
+    /// Depths of prefilling, beside the plain request.
+    pub depths: Vec<usize>,
+    /// Who judges the answers.
+    pub judge: JudgeKind,
+    /// The longest answer, in tokens.
+    pub max_new_tokens: usize,
+}
+
+impl Default for AsrProbeSpec {
+    fn default() -> Self {
+        Self {
+            prompts: String::new(),
+            limit: 32,
+            depths: vec![5],
+            judge: JudgeKind::Oracle,
+            max_new_tokens: 64,
+        }
+    }
+}
+
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -86,8 +116,10 @@ pub struct TrainSpec {
     pub name: String,
     /// What is trained.
     pub recipe: Recipe,
-    /// Id of the data set: a recovery set for [`Recipe::Recovery`], a chat set otherwise.
+    /// Id of the data set: a recovery set for [`Recipe::Recovery`] and for an attack, a chat set otherwise.
     pub data: String,
+    /// Fine-tune on what an attacker would make of the recovery set.
+    pub attack: Option<FineTuningAttack>,
     /// Id of the benign anchor set, if any.
     pub anchor: Option<String>,
     /// α of the recovery objective: the share of the recovery rows in the loss.
@@ -132,6 +164,14 @@ pub struct TrainSpec {
     pub checkpointing: bool,
     /// Train an adapter instead of the weights.
     pub lora: Option<LoraSpec>,
+    /// What is measured at each answer position during the run.
+    pub dynamics: DynamicsSpec,
+    /// How often the model is broken meanwhile; not measured, if not given.
+    pub asr_probe: Option<AsrProbeSpec>,
+    /// Keep all that is needed to go on every so many steps; 0 = never by steps. What is trained does not depend on it.
+    pub checkpoint_steps: usize,
+    /// Keep all that is needed to go on every so many minutes; 0 = never by time.
+    pub checkpoint_minutes: f64,
 }
 
 impl Default for TrainSpec {
@@ -160,6 +200,7 @@ impl TrainSpec {
             name: String::new(),
             recipe,
             data: String::new(),
+            attack: None,
             anchor: None,
             alpha: 0.2,
             normalisation: Normalisation::PerSet,
@@ -181,6 +222,10 @@ impl TrainSpec {
             rows_at_once: None,
             checkpointing: false,
             lora: None,
+            dynamics: DynamicsSpec::default(),
+            asr_probe: None,
+            checkpoint_steps: 0,
+            checkpoint_minutes: 5.0,
         };
         match recipe {
             Recipe::Recovery => common,
@@ -221,10 +266,16 @@ impl TrainSpec {
             "The new model needs a name of its own.",
         );
         require((0.0..=1.0).contains(&self.alpha), "alpha", "α is a share: between 0 and 1.");
+        if let Some(problem) = self.depths.problem() {
+            require(false, "depths", problem);
+        }
+        if let Some(problem) = self.attack.as_ref().and_then(FineTuningAttack::problem) {
+            require(false, "attack", problem);
+        }
         require(
-            (0.0..=1.0).contains(&self.depths.p_zero),
-            "depths",
-            "The probability of depth 0 is between 0 and 1.",
+            self.attack.is_none() || self.recipe != Recipe::Recovery,
+            "attack",
+            "An attack by fine-tuning is plain fine-tuning or constrained fine-tuning; recovery augmentation is the remedy.",
         );
         require(
             self.learning_rate > 0.0 && self.learning_rate.is_finite(),
@@ -243,6 +294,11 @@ impl TrainSpec {
             self.rows_at_once != Some(0),
             "rows_at_once",
             "At least one row has to be in memory at once.",
+        );
+        require(
+            self.checkpoint_minutes >= 0.0 && self.checkpoint_minutes.is_finite(),
+            "checkpoint_minutes",
+            "The minutes between two checkpoints cannot be negative (0 = never by time).",
         );
         require(self.max_tokens >= 8, "max_tokens", "Rows must keep at least 8 tokens.");
         require(
@@ -263,12 +319,25 @@ impl TrainSpec {
             "anchor",
             "The constrained objective takes no anchor set: it holds the model to itself.",
         );
-        for beta in [self.beta.first, self.beta.early, self.beta.tail] {
+        if let Some(probe) = &self.asr_probe {
             require(
-                beta > 0.0,
-                "beta",
-                "Every β must be above 0; a small one, such as 0.1, hardly holds its position.",
+                !probe.prompts.is_empty(),
+                "asr_probe",
+                "Choose the attack prompts that are asked during the run.",
             );
+            require(
+                probe.limit > 0 && probe.max_new_tokens > 0,
+                "asr_probe",
+                "Ask at least one prompt, for at least one token.",
+            );
+            require(
+                self.dynamics.points > 0,
+                "asr_probe",
+                "Say how often: with 0 points over the run nothing is asked.",
+            );
+        }
+        if let Some(problem) = self.beta.problem() {
+            require(false, "beta", problem);
         }
         problems
     }

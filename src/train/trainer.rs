@@ -1,40 +1,19 @@
 //! The training loop.
 
 use super::TrainError;
+use super::dynamics::{Dynamics, DynamicsPoint};
 use super::objective::{Objective, Targets};
-use super::optimiser::{AdamW, learning_rate};
+use super::optimiser::{AdamW, global_norm, learning_rate};
+use super::plan::{Batch, Plan, Rows, TrainingData};
+use super::saved::{self, Checkpoints, Reader, Saved, SavedState, Values};
 use super::spec::{Normalisation, Recipe, TrainSpec};
-use crate::data::RecoveryExample;
-use crate::model::{Adapter, Control, Decoder, Gradients, Parameters, PassOptions};
-use crate::rng;
+use crate::model::fused::host;
+use crate::model::{self, Adapter, Control, Decoder, Gradients, Parameters, PassOptions};
 use crate::text::{Codec, Encoded};
-use rand::seq::SliceRandom;
+use candle_core::Tensor;
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::time::Instant;
-
-/// The rows to train on.
-pub enum Rows {
-    /// Cut anew at every visit.
-    Recovery(Vec<RecoveryExample>),
-    /// Fixed rows, each with its id.
-    Chat(Vec<(String, Encoded)>),
-}
-
-impl Rows {
-    fn len(&self) -> usize {
-        match self {
-            Self::Recovery(rows) => rows.len(),
-            Self::Chat(rows) => rows.len(),
-        }
-    }
-}
-
-/// What a run trains on.
-pub struct TrainingData {
-    /// The data set.
-    pub rows: Rows,
-    /// The benign anchor; may be empty.
-    pub anchor: Vec<Encoded>,
-}
 
 /// What one step did.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +36,8 @@ pub struct StepReport {
     pub tokens: usize,
     /// Seconds that the step took.
     pub seconds: f64,
+    /// What was measured at each answer position after this step, or, in the first one, before it.
+    pub dynamics: Vec<DynamicsPoint>,
 }
 
 /// What a run made.
@@ -77,6 +58,8 @@ pub struct Trainer {
     gradients: Gradients,
     optimiser: AdamW,
     options: PassOptions,
+    /// Loss of the first step.
+    first_loss: Option<f64>,
 }
 
 impl Trainer {
@@ -97,7 +80,15 @@ impl Trainer {
         let frozen = decoder.frozen()?;
         let gradients = decoder.no_gradients(&parameters);
         let optimiser = AdamW::new(&parameters, beta1, beta2, weight_decay);
-        Ok(Self { decoder, frozen, parameters, gradients, optimiser, options: PassOptions::default() })
+        Ok(Self {
+            decoder,
+            frozen,
+            parameters,
+            gradients,
+            optimiser,
+            options: PassOptions::default(),
+            first_loss: None,
+        })
     }
 
     /// How backward passes go.
@@ -149,19 +140,74 @@ impl Trainer {
     pub fn step(&mut self, learning_rate: f64, clip: f64) -> Result<f64, TrainError> {
         self.optimiser.step(&self.parameters, &self.gradients, learning_rate, clip)
     }
+
+    /// The norm of the gradient of a loss with the given derivative at each target (see [`Decoder::gradients`]). The
+    /// gradients of the last step are lost.
+    pub fn norm_of(
+        &mut self,
+        batch: &model::Batch,
+        derivative: &mut (dyn FnMut(usize, f32) -> f32 + Send),
+    ) -> Result<f64, TrainError> {
+        self.gradients.clear();
+        self.decoder.gradients(batch, derivative, &mut self.gradients, self.options)?;
+        global_norm(&self.parameters, &self.gradients)
+    }
+
+    /// Keeps all that is needed to go on. `state` says how far it is; the loss of the first step is added to it.
+    pub fn save(&self, checkpoints: &Checkpoints, state: SavedState) -> Result<PathBuf, TrainError> {
+        let state = SavedState { first_loss: self.first_loss, ..state };
+        checkpoints.add(&state, |folder| {
+            // What lies in the memory of the CPU is written from where it lies.
+            let held: Vec<_> = self.parameters.iter().map(|(_, var)| host(var.as_tensor()).ok()).collect();
+            let mut values = Vec::with_capacity(held.len());
+            for ((name, var), held) in self.parameters.iter().zip(&held) {
+                let elements = match held {
+                    Some(held) => Cow::Borrowed(&**held),
+                    None => Cow::Owned(var.as_tensor().flatten_all()?.to_vec1()?),
+                };
+                values.push((name.clone(), Values { shape: var.dims().to_vec(), values: elements }));
+            }
+            saved::write(&folder.join(saved::TRAINED), &values)?;
+            self.optimiser.save(&self.parameters, &folder.join(saved::OPTIMISER))
+        })
+    }
+
+    /// Goes on from a checkpoint.
+    pub fn restore(&mut self, saved: &Saved) -> Result<(), TrainError> {
+        let reader = Reader::open(&saved.folder.join(saved::TRAINED))?;
+        for (name, var) in &self.parameters {
+            let values = reader.values(name, var.dims())?;
+            var.set(&Tensor::from_vec(values, var.shape().clone(), var.device())?)?;
+        }
+        let path = saved.folder.join(saved::OPTIMISER);
+        self.optimiser.restore(&self.parameters, &path, saved.state.step, self.decoder.is_fused())?;
+        self.first_loss = saved.state.first_loss;
+        Ok(())
+    }
+
+    /// Whether a loss is none any more, or so far above the first one and above a blind guess that training broke.
+    fn has_exploded(&mut self, loss: f64) -> bool {
+        let first = *self.first_loss.get_or_insert(loss);
+        let guess = (self.decoder.config().vocab_size as f64).ln();
+        !loss.is_finite() || loss > EXPLODED * first.max(guess)
+    }
 }
 
-/// Trains `start`, or a copy of it where somebody else holds it too. `observe` sees every step and the decoder as it then
-/// is, and may stop.
+/// So many times the loss of the first step, or of guessing blindly, is no training any more.
+const EXPLODED: f64 = 10.0;
+
+/// Trains `start`, or a copy of it where somebody else holds it too; `from` a checkpoint of the same run, if there is one.
+/// `observe` sees every step and the trainer after it, and may stop.
 ///
 /// Order and depths come from streams keyed by seed and example id: the same spec, data, device, threads and batch give
-/// the same bytes.
+/// the same bytes, whether or not the run was interrupted.
 pub fn train(
     codec: &Codec,
     start: Decoder,
     data: &TrainingData,
     spec: &TrainSpec,
-    observe: &mut dyn FnMut(&StepReport, &Decoder) -> Control,
+    from: Option<&Saved>,
+    observe: &mut dyn FnMut(&StepReport, &Trainer) -> Control,
 ) -> Result<Outcome, TrainError> {
     let plan = Plan::new(codec, data, spec)?;
     let reference = match (&data.rows, spec.recipe) {
@@ -181,22 +227,43 @@ pub fn train(
     let mut trainer = Trainer::of(decoder, parameters, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
         .with_options(PassOptions { checkpointing: spec.checkpointing });
     let total = plan.total();
-    for step in 0..total {
+    let watched = match spec.dynamics.points {
+        0 => None,
+        points => Dynamics::new(trainer.current(), plan.watched()?, &spec.dynamics)?
+            .map(|dynamics| (dynamics, total.div_ceil(points).max(1))),
+    };
+    if let Some(saved) = from {
+        trainer.restore(saved)?;
+    }
+    for step in from.map_or(0, |saved| saved.state.step)..total {
+        let mut dynamics = Vec::new();
+        if step == 0
+            && let Some((watched, _)) = &watched
+        {
+            dynamics.push(watched.measure(&mut trainer, 0)?);
+        }
         let started = Instant::now();
         let batch = plan.batch(step)?;
         let rate = learning_rate(spec.learning_rate, spec.schedule, spec.warmup_steps, step, total);
         let mut report = backward(&mut trainer, &batch, spec, reference.as_deref())?;
-        if !report.loss.is_finite() {
-            return Err(TrainError::Diverged { step: step + 1 });
+        let diverged = |loss| TrainError::Diverged { step: step + 1, loss, rows: plan.names(&batch) };
+        if trainer.has_exploded(report.loss) {
+            return Err(diverged(report.loss));
         }
         report.gradient_norm = trainer.step(rate, spec.clip).map_err(|e| match e {
-            TrainError::NotFinite { .. } => TrainError::Diverged { step: step + 1 },
+            TrainError::NotFinite { .. } => diverged(f64::NAN),
             other => other,
         })?;
         (report.step, report.total, report.learning_rate) = (step + 1, total, rate);
         report.tokens = batch.rows.iter().chain(&batch.anchor).map(|r| r.ids.len()).sum();
         report.seconds = started.elapsed().as_secs_f64();
-        if observe(&report, trainer.current()) == Control::Stop {
+        if let Some((watched, every)) = &watched
+            && ((step + 1).is_multiple_of(*every) || step + 1 == total)
+        {
+            dynamics.push(watched.measure(&mut trainer, step + 1)?);
+        }
+        report.dynamics = dynamics;
+        if observe(&report, &trainer) == Control::Stop {
             return Ok(Outcome {
                 decoder: trainer.current().clone(),
                 steps: step + 1,
@@ -211,91 +278,6 @@ pub fn train(
 pub fn first_batch(codec: &Codec, data: &TrainingData, spec: &TrainSpec) -> Result<Vec<Encoded>, TrainError> {
     let batch = Plan::new(codec, data, spec)?.batch(0)?;
     Ok(batch.rows.into_iter().chain(batch.anchor).collect())
-}
-
-/// The rows of one step.
-struct Batch {
-    rows: Vec<Encoded>,
-    /// Index of each row in the data set.
-    indices: Vec<usize>,
-    anchor: Vec<Encoded>,
-}
-
-/// Which rows come in which step.
-struct Plan<'a> {
-    codec: &'a Codec,
-    data: &'a TrainingData,
-    spec: &'a TrainSpec,
-    per_epoch: usize,
-}
-
-impl<'a> Plan<'a> {
-    fn new(codec: &'a Codec, data: &'a TrainingData, spec: &'a TrainSpec) -> Result<Self, TrainError> {
-        if data.rows.len() == 0 {
-            return Err(TrainError::NoRows);
-        }
-        match (&data.rows, spec.recipe) {
-            (Rows::Recovery(_), Recipe::Recovery) | (Rows::Chat(_), Recipe::Constrained | Recipe::Sft) => {}
-            _ => return Err(TrainError::WrongKind),
-        }
-        Ok(Self { codec, data, spec, per_epoch: data.rows.len().div_ceil(spec.batch) })
-    }
-
-    fn total(&self) -> usize {
-        (self.per_epoch * self.spec.epochs).min(self.spec.max_steps.unwrap_or(usize::MAX))
-    }
-
-    fn batch(&self, step: usize) -> Result<Batch, TrainError> {
-        let (epoch, within) = (step / self.per_epoch, step % self.per_epoch);
-        let order = shuffled(self.data.rows.len(), self.spec.seed, "order", epoch);
-        let indices: Vec<usize> =
-            order.into_iter().skip(within * self.spec.batch).take(self.spec.batch).collect();
-        let mut rows = indices.iter().map(|&i| self.row(i, epoch)).collect::<Result<Vec<_>, _>>()?;
-        let mut anchor = self.anchor(step);
-        for row in rows.iter_mut().chain(&mut anchor) {
-            row.truncate(self.spec.max_tokens);
-        }
-        Ok(Batch { rows, indices, anchor })
-    }
-
-    fn row(&self, index: usize, epoch: usize) -> Result<Encoded, TrainError> {
-        match &self.data.rows {
-            Rows::Chat(rows) => Ok(rows[index].1.clone()),
-            Rows::Recovery(examples) => {
-                let example = &examples[index];
-                let length = self.codec.answer(&example.harmful)?.len();
-                let depth = match example.cut {
-                    Some(cut) => cut.min(length),
-                    None => self.spec.depths.draw(self.spec.seed, &example.id, epoch, length),
-                };
-                let refusal = example
-                    .refusal_at(depth)
-                    .ok_or_else(|| TrainError::NoRefusal { id: example.id.clone(), depth })?;
-                Ok(self.codec.recovery(&example.context, &example.harmful, &refusal.text, depth)?)
-            }
-        }
-    }
-
-    /// Anchor rows go round and round, in a new order each round.
-    fn anchor(&self, step: usize) -> Vec<Encoded> {
-        let anchor = &self.data.anchor;
-        if anchor.is_empty() {
-            return Vec::new();
-        }
-        let size = self.spec.anchor_batch;
-        (step * size..(step + 1) * size)
-            .map(|i| {
-                let order = shuffled(anchor.len(), self.spec.seed, "anchor-order", i / anchor.len());
-                anchor[order[i % anchor.len()]].clone()
-            })
-            .collect()
-    }
-}
-
-fn shuffled(n: usize, seed: u64, purpose: &str, round: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    order.shuffle(&mut rng::stream(seed, purpose, &round.to_string()));
-    order
 }
 
 /// The gradients of a step's loss, and a report with what can be read from it.
@@ -315,6 +297,7 @@ fn backward(
         gradient_norm: 0.0,
         tokens: 0,
         seconds: 0.0,
+        dynamics: Vec::new(),
     };
     // One objective over data rows and anchor rows together.
     let all: Vec<&Encoded> = batch.rows.iter().chain(&batch.anchor).collect();

@@ -353,6 +353,7 @@ fn attend(
             .spans
             .iter()
             .zip(starts)
+            .filter(|(span, _)| span.n > 0)
             .map(|(span, at)| Row {
                 q: &qkv[at..],
                 q_stride: width,

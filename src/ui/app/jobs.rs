@@ -111,6 +111,7 @@ impl JobView {
         let (title, product) = match spec {
             JobSpec::Train(spec) => (format!("Train {}", spec.name), Product::Model(spec.name.clone())),
             JobSpec::Evaluate(spec) => (format!("Evaluate {}", spec.models.join(", ")), Product::Evaluation),
+            JobSpec::Resume(spec) => (format!("Go on with {}", spec.run), Product::Model(spec.run.clone())),
         };
         let loss = vec![
             Series::plain("total", None),

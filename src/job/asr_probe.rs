@@ -1,0 +1,94 @@
+//! How often a model that is being trained is broken: a small evaluation now and then during the run.
+
+use super::JobError;
+use crate::data::{AttackPrompt, FineTuningAttack};
+use crate::evaluate::{AttackSpec, EvaluateSpec, NullSink, RateRow, evaluate};
+use crate::model::{Checkpoint, Decoder, Model};
+use crate::text::{Message, Role};
+use crate::train::{AsrProbeSpec, TrainSpec};
+use serde::{Deserialize, Serialize};
+
+/// A line of `asr.jsonl`: the rate of harmful answers after some step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AsrPoint {
+    /// Steps done.
+    pub step: usize,
+    /// Whether requests were asked as the attacker of the run asks them: with the trigger, or in the wrapping.
+    pub as_attacker: bool,
+    /// The rate, with its judge and setting.
+    #[serde(flatten)]
+    pub row: RateRow,
+}
+
+/// The probe of one run.
+pub(super) struct AsrProbe {
+    spec: EvaluateSpec,
+    prompts: Vec<AttackPrompt>,
+    attack: Option<FineTuningAttack>,
+    checkpoint: Checkpoint,
+}
+
+impl AsrProbe {
+    pub(super) fn new(
+        probe: &AsrProbeSpec,
+        run: &TrainSpec,
+        mut prompts: Vec<AttackPrompt>,
+        checkpoint: &Checkpoint,
+    ) -> Self {
+        prompts.truncate(probe.limit);
+        let mut attacks = vec![AttackSpec::Direct];
+        let depths: Vec<usize> = probe.depths.iter().copied().filter(|k| *k > 0).collect();
+        if !depths.is_empty() && prompts.iter().all(|prompt| prompt.target.is_some()) {
+            attacks.push(AttackSpec::Prefill { depths });
+        }
+        let spec = EvaluateSpec {
+            models: vec![run.name.clone()],
+            prompts: probe.prompts.clone(),
+            attacks,
+            judges: vec![probe.judge],
+            kl: false,
+            max_new_tokens: probe.max_new_tokens,
+            seed: run.seed,
+            ..EvaluateSpec::default()
+        };
+        Self { spec, prompts, attack: run.attack.clone(), checkpoint: checkpoint.clone() }
+    }
+
+    /// The rates of the model as it now is.
+    pub(super) fn measure(&self, decoder: &Decoder, step: usize) -> Result<Vec<AsrPoint>, JobError> {
+        let mut points = self.ask(&self.spec, &self.prompts, decoder, step, false)?;
+        // Only plain requests: whoever has a trigger needs no prefilling.
+        let direct = EvaluateSpec { attacks: vec![AttackSpec::Direct], ..self.spec.clone() };
+        match &self.attack {
+            None | Some(FineTuningAttack::HarmfulExamples) => {}
+            Some(attack) => {
+                let mut spec = direct;
+                let mut prompts = self.prompts.clone();
+                for prompt in &mut prompts {
+                    for message in attack.asked(&[Message::user(prompt.goal.clone())]) {
+                        match message.role {
+                            Role::System => spec.system_prompt = message.content,
+                            _ => prompt.goal = message.content,
+                        }
+                    }
+                }
+                points.extend(self.ask(&spec, &prompts, decoder, step, true)?);
+            }
+        }
+        Ok(points)
+    }
+
+    fn ask(
+        &self,
+        spec: &EvaluateSpec,
+        prompts: &[AttackPrompt],
+        decoder: &Decoder,
+        step: usize,
+        as_attacker: bool,
+    ) -> Result<Vec<AsrPoint>, JobError> {
+        let checkpoint = Checkpoint { decoder: decoder.clone(), ..self.checkpoint.clone() };
+        let models = [(spec.models[0].clone(), Model::Checkpoint(checkpoint))];
+        let summary = evaluate(&models, None, prompts, &[], spec, &mut NullSink)?.unwrap_or_default();
+        Ok(summary.rates.into_iter().map(|row| AsrPoint { step, as_attacker, row }).collect())
+    }
+}

@@ -43,6 +43,8 @@ fn open_on(
     chosen: Option<PathBuf>,
     folder: Option<tempfile::TempDir>,
 ) -> Window {
+    // What a model's card says of memory depends on the number of threads. The first window sets it; others find it set.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(2).build_global();
     let project_root = root.clone();
     let harness =
         Harness::builder().with_size([1280.0, 800.0]).with_theme(theme).with_max_steps(64).build_eframe(

@@ -203,6 +203,7 @@ impl From<JobError> for Trouble {
             ) => Self::BadInput(message),
             JobError::Train(_)
             | JobError::Broken { .. }
+            | JobError::Memory(_)
             | JobError::Evaluate(_)
             | JobError::Keep { .. }
             | JobError::Panicked { .. } => Self::Failed(message),

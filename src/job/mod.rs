@@ -5,6 +5,7 @@ mod evaluate_job;
 mod event;
 mod folder;
 mod keeper;
+mod memory_check;
 mod priority;
 mod progress;
 mod queue;
@@ -108,6 +109,9 @@ pub enum JobError {
     /// The evaluation failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// There is not enough memory.
+    #[error("the run cannot begin: {0}")]
+    Memory(String),
     /// Training broke, and there is a checkpoint from before.
     #[error("{error} The state after step {step} is kept in {folder}.")]
     Broken {

@@ -3,6 +3,7 @@
 use super::asr_probe::AsrProbe;
 use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder};
 use super::keeper::{CHECKPOINTS, Keeper, cut_logs_back};
+use super::memory_check::refuse_what_does_not_fit;
 use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{ChatExample, DatasetKind, Examples};
 use crate::model::{self, Precision};
@@ -223,6 +224,12 @@ fn work(
     };
     desk.manifest.save(&desk.folder)?;
     desk.stopped_early()?;
+    if checkpoint.decoder.is_fused() {
+        let config = checkpoint.decoder.config();
+        let held = 4 * config.parameter_count() as u64;
+        let longest = data.longest(&checkpoint.codec, spec)?;
+        refuse_what_does_not_fit(config, spec, longest, held)?;
+    }
     desk.note(if spec.recipe == Recipe::Constrained {
         "Computing the probabilities of the model before training, then training"
     } else {

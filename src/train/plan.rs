@@ -33,6 +33,26 @@ pub struct TrainingData {
     pub anchor: Vec<Encoded>,
 }
 
+impl TrainingData {
+    /// Tokens of the longest row that can come, cut to `spec.max_tokens`.
+    pub fn longest(&self, codec: &Codec, spec: &TrainSpec) -> Result<usize, TrainError> {
+        let mut longest = self.anchor.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        match &self.rows {
+            Rows::Chat(rows) => longest = rows.iter().map(|(_, row)| row.ids.len()).fold(longest, usize::max),
+            Rows::Recovery(rows) => {
+                for row in rows {
+                    let deepest = row.cut.unwrap_or(spec.depths.max);
+                    for refusal in &row.refusals {
+                        let row = codec.recovery(&row.context, &row.harmful, &refusal.text, deepest)?;
+                        longest = longest.max(row.ids.len());
+                    }
+                }
+            }
+        }
+        Ok(longest.min(spec.max_tokens))
+    }
+}
+
 /// The rows of one step.
 pub(super) struct Batch {
     pub rows: Vec<Encoded>,

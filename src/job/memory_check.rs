@@ -1,0 +1,123 @@
+//! Whether a run fits into the memory that is free, said before it begins rather than by the system that ends it.
+
+use super::JobError;
+use crate::model::{self, Config, LoraConfig, MemoryEstimate, ModelError, TargetModules, Work};
+use crate::train::TrainSpec;
+
+/// Memory that can still be had, in bytes; `None` where the system does not say.
+fn available() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|bytes| *bytes > 0)
+}
+
+/// Refuses a run that needs more memory than there is. `held` is what it needs that is loaded already; rows have at most
+/// `longest` tokens.
+pub(super) fn refuse_what_does_not_fit(
+    config: &Config,
+    spec: &TrainSpec,
+    longest: usize,
+    held: u64,
+) -> Result<(), JobError> {
+    let Some(free) = available() else { return Ok(()) };
+    match shortage(config, spec, longest, free + held) {
+        Ok(None) => Ok(()),
+        Ok(Some(message)) => Err(JobError::Memory(message)),
+        Err(e) => {
+            // An estimate that cannot be made is no reason not to try.
+            log::warn!("the memory of the run cannot be estimated: {e}");
+            Ok(())
+        }
+    }
+}
+
+/// What to say where `free` bytes are not enough.
+fn shortage(
+    config: &Config,
+    spec: &TrainSpec,
+    longest: usize,
+    free: u64,
+) -> Result<Option<String>, ModelError> {
+    let all_rows = spec.batch + if spec.anchor.is_some() { spec.anchor_batch } else { 0 };
+    let rows = spec.rows_at_once.unwrap_or(all_rows).min(all_rows);
+    let work = || spec.lora.as_ref().map_or(Work::TrainAll, |lora| Work::TrainAdapter(lora.config()));
+    let need = |work: &Work, rows, checkpointing| -> Result<MemoryEstimate, ModelError> {
+        model::estimate(config, work, rows, longest, checkpointing)
+    };
+    let asked = need(&work(), rows, spec.checkpointing)?;
+    if asked.total() <= free {
+        return Ok(None);
+    }
+    let parts = asked.parts();
+    let parts =
+        parts.iter().map(|(name, bytes)| format!("{name} {}", size(*bytes))).collect::<Vec<_>>().join(", ");
+    let mut ways = Vec::new();
+    let mut way = |words: &str, need: MemoryEstimate| {
+        let fits = if need.total() <= free { "" } else { ", still too much" };
+        ways.push(format!("{words} ({}{fits})", size(need.total())));
+    };
+    if rows > 1 {
+        let fewer =
+            (1..rows).rev().find(|r| need(&work(), *r, spec.checkpointing).is_ok_and(|n| n.total() <= free));
+        let fewer = fewer.unwrap_or(1);
+        way(
+            &format!("work through {fewer} of {rows} rows at once (rows_at_once)"),
+            need(&work(), fewer, spec.checkpointing)?,
+        );
+    }
+    if !spec.checkpointing {
+        way("turn gradient checkpointing on", need(&work(), rows, true)?);
+    }
+    if spec.lora.is_none() {
+        let adapter = Work::TrainAdapter(LoraConfig::new(8, 16.0, TargetModules::AllLinear));
+        way("train an adapter instead of all weights", need(&adapter, rows, spec.checkpointing)?);
+    }
+    Ok(Some(format!(
+        "it needs about {} of memory ({parts}) for {rows} rows of up to {longest} tokens at once, and {} can be had. Close \
+         other programs, or: {}.",
+        size(asked.total()),
+        size(free),
+        ways.join("; ")
+    )))
+}
+
+fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    if bytes >= 1e9 { format!("{:.1} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::{LoraSpec, Recipe};
+
+    fn config() -> Config {
+        let json = r#"{"architectures": ["LlamaForCausalLM"], "vocab_size": 32000, "hidden_size": 512,
+            "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8, "num_key_value_heads": 8,
+            "max_position_embeddings": 2048}"#;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), json).unwrap();
+        Config::from_folder(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn a_run_that_fits_is_let_through_and_another_is_told_what_to_lower() {
+        let spec = TrainSpec { batch: 32, ..TrainSpec::preset(Recipe::Sft) };
+        assert_eq!(shortage(&config(), &spec, 512, 1 << 40).unwrap(), None);
+        let message = shortage(&config(), &spec, 512, 1_500_000_000).unwrap().unwrap();
+        for words in [
+            "weights",
+            "optimiser",
+            "1.5 GB can be had",
+            "of 32 rows at once",
+            "checkpointing on",
+            "train an adapter",
+        ] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        let lora =
+            TrainSpec { lora: Some(LoraSpec::default()), checkpointing: true, rows_at_once: Some(1), ..spec };
+        let message = shortage(&config(), &lora, 512, 1 << 20).unwrap().unwrap();
+        assert!(!message.contains("train an adapter") && !message.contains("checkpointing on"), "{message}");
+    }
+}

@@ -6,6 +6,7 @@ pub mod data;
 pub mod demo;
 pub mod evaluate;
 pub mod files;
+pub mod generate;
 pub mod job;
 pub mod judge;
 pub mod model;

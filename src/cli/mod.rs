@@ -8,6 +8,7 @@ mod demo;
 mod fetch;
 mod inspect;
 mod merge;
+mod review;
 mod run;
 
 use crate::data::{DataError, DatasetKind};
@@ -89,6 +90,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at the texts that a model wrote for a data set, and accept or reject them.
+    Review(review::ReviewArguments),
+    /// Make a data set of accepted texts.
+    Assemble(review::AssembleArguments),
     /// Read a data set and list everything that is wrong with it.
     Check {
         /// The JSONL file.
@@ -204,6 +209,7 @@ impl From<JobError> for Trouble {
             JobError::Train(_)
             | JobError::Broken { .. }
             | JobError::Memory(_)
+            | JobError::Generate(_)
             | JobError::Evaluate(_)
             | JobError::Keep { .. }
             | JobError::Panicked { .. } => Self::Failed(message),
@@ -231,6 +237,8 @@ pub fn main() -> ExitCode {
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
+        Some(Command::Review(arguments)) => review::review(&arguments),
+        Some(Command::Assemble(arguments)) => review::assemble(&arguments),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),
         Some(Command::Merge { adapter, out }) => merge::merge(&adapter, &out),
         Some(Command::Inspect { folder }) => inspect::inspect(&folder),

@@ -7,12 +7,16 @@ mod example;
 mod fields;
 mod fine_tuning_attack;
 mod jsonl;
+mod review;
 
 pub use check::{Problem, check_recovery, reads_as_refusal};
 pub use depth::{DepthDistribution, DepthShape};
 pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
 pub use fine_tuning_attack::FineTuningAttack;
 pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
+pub use review::{
+    Candidate, Decided, Decision, Part, REFUSAL_TEMPLATES, Review, anchor_examples, recovery_examples,
+};
 
 use std::path::PathBuf;
 

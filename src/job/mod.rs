@@ -4,6 +4,7 @@ mod asr_probe;
 mod evaluate_job;
 mod event;
 mod folder;
+mod generate_job;
 mod keeper;
 mod memory_check;
 mod priority;
@@ -20,6 +21,7 @@ pub use spec::{JobSpec, ResumeSpec};
 pub use train_job::{findings, training_data};
 
 use crate::evaluate::EvaluateError;
+use crate::generate::GenerateError;
 use crate::project::{Project, ProjectError};
 use crate::text::TextError;
 use crate::train::TrainError;
@@ -70,7 +72,7 @@ pub enum JobError {
     Spec(Vec<(String, String)>),
     /// A spec file is none.
     #[error(
-        "{file} is not a job: {reason}. A spec begins with job = \"train\" or job = \"evaluate\"; those in the runs and evaluations of a project can be used as patterns."
+        "{file} is not a job: {reason}. A spec begins with job = \"train\", job = \"evaluate\" or job = \"generate\"; those in the runs and evaluations of a project can be used as patterns."
     )]
     SpecFile {
         /// The file.
@@ -106,6 +108,9 @@ pub enum JobError {
         /// What happened.
         source: TextError,
     },
+    /// Texts could not be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     /// The evaluation failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
@@ -240,6 +245,7 @@ fn execute(root: &Path, spec: &JobSpec, around: &mut Surroundings) -> Result<End
     match spec {
         JobSpec::Train(spec) => train_job::run(&mut project, spec, around),
         JobSpec::Evaluate(spec) => evaluate_job::run(&project, spec, around),
+        JobSpec::Generate(spec) => generate_job::run(&mut project, spec, around),
         JobSpec::Resume(spec) => train_job::resume(&mut project, &spec.run, around),
     }
 }

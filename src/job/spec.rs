@@ -2,6 +2,7 @@
 
 use super::JobError;
 use crate::evaluate::EvaluateSpec;
+use crate::generate::GenerateSpec;
 use crate::train::{Recipe, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -14,6 +15,8 @@ pub enum JobSpec {
     Train(TrainSpec),
     /// Evaluate models.
     Evaluate(EvaluateSpec),
+    /// Have a model write texts for a data set.
+    Generate(GenerateSpec),
     /// Go on with a training run that was stopped or cut off.
     Resume(ResumeSpec),
 }
@@ -37,6 +40,7 @@ impl JobSpec {
         match job.as_ref().and_then(toml::Value::as_str) {
             Some("train") => Ok(Self::Train(table.try_into().map_err(said)?)),
             Some("evaluate") => Ok(Self::Evaluate(table.try_into().map_err(said)?)),
+            Some("generate") => Ok(Self::Generate(table.try_into().map_err(said)?)),
             Some("resume") => Ok(Self::Resume(table.try_into().map_err(said)?)),
             Some(other) => Err(fail(format!("there is no job \"{other}\""))),
             None => Err(fail("it does not say which job it is".into())),
@@ -58,6 +62,10 @@ impl JobSpec {
             Self::Evaluate(spec) => {
                 spec.check().into_iter().map(|problem| (problem.field.to_owned(), problem.message)).collect()
             }
+            Self::Generate(spec) => {
+                let owned = |(field, message): (&str, &str)| (field.to_owned(), message.to_owned());
+                spec.check().into_iter().map(owned).collect()
+            }
             Self::Resume(spec) if spec.run.is_empty() => {
                 vec![("run".to_owned(), "Say which run is to go on.".to_owned())]
             }
@@ -73,6 +81,8 @@ impl JobSpec {
             Self::Evaluate(spec) if !spec.title.is_empty() => spec.title.clone(),
             Self::Train(spec) => format!("Train {}", spec.name),
             Self::Evaluate(spec) => format!("Evaluate {}", spec.models.join(", ")),
+            Self::Generate(spec) if !spec.title.is_empty() => spec.title.clone(),
+            Self::Generate(spec) => format!("Generate: {} by {}", spec.part.label(), spec.model),
             Self::Resume(spec) => format!("Go on with {}", spec.run),
         }
     }
@@ -84,6 +94,7 @@ impl JobSpec {
             Self::Train(TrainSpec { recipe: Recipe::Constrained, .. }) => "constrained",
             Self::Train(TrainSpec { recipe: Recipe::Sft, .. }) => "sft",
             Self::Evaluate(_) => "evaluate",
+            Self::Generate(_) => "generate",
             Self::Resume(_) => "resume",
         }
     }
@@ -93,6 +104,7 @@ impl JobSpec {
         match self {
             Self::Train(_) | Self::Resume(_) => "train",
             Self::Evaluate(_) => "evaluate",
+            Self::Generate(_) => "generate",
         }
     }
 
@@ -101,6 +113,7 @@ impl JobSpec {
         match self {
             Self::Train(_) | Self::Resume(_) => "runs",
             Self::Evaluate(_) => "evaluations",
+            Self::Generate(_) => "generations",
         }
     }
 }

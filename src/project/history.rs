@@ -112,6 +112,7 @@ impl Project {
         let mut problems = self.list_datasets().1;
         problems.extend(self.list_runs().1);
         problems.extend(self.list_evaluations().1);
+        problems.extend(self.list_generations().1);
         for model in self.models() {
             let folder = self.root.join(&model.location);
             if !folder.is_dir() {
@@ -151,7 +152,7 @@ impl Project {
     }
 
     /// Reads every folder of a group, newest first, and says what could not be read.
-    fn each<T>(
+    pub(super) fn each<T>(
         &self,
         group: &str,
         read: impl Fn(String, PathBuf) -> Result<T, ProjectError>,
@@ -191,7 +192,7 @@ impl Project {
     }
 
     /// The lines of a log. A line in the middle that is not what it should be is an error, not skipped.
-    fn log<T: DeserializeOwned>(
+    pub(super) fn log<T: DeserializeOwned>(
         &self,
         group: &str,
         what: &'static str,
@@ -220,7 +221,7 @@ impl Project {
 }
 
 /// Reads `spec.toml` without its first word, which says what kind of job it is.
-fn read_spec<T: DeserializeOwned>(folder: &Path) -> Result<T, ProjectError> {
+pub(super) fn read_spec<T: DeserializeOwned>(folder: &Path) -> Result<T, ProjectError> {
     let path = folder.join("spec.toml");
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, &e))?;
     let malformed = |reason: String| ProjectError::Malformed { file: path.clone(), reason };

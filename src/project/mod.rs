@@ -13,6 +13,7 @@
 
 mod datasets;
 mod file;
+mod generations;
 mod history;
 mod lock;
 mod manifest;
@@ -21,6 +22,7 @@ mod role;
 
 pub use datasets::DatasetEntry;
 pub use file::FORMAT_VERSION;
+pub use generations::GenerationInfo;
 pub use history::{EvaluationInfo, LoggedStep, RunInfo};
 pub use manifest::{DONE, Manifest, RUNNING, Resumption, STOPPED, hash_file};
 pub use models::ModelEntry;

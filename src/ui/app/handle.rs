@@ -109,7 +109,7 @@ impl App {
                 self.evaluate.select(evaluation);
                 self.screen = Screen::Evaluate;
             }
-            (Product::Evaluation, None) => self.screen = Screen::Jobs,
+            (Product::Texts | Product::Evaluation, _) => self.screen = Screen::Jobs,
         }
     }
 }

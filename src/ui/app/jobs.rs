@@ -78,6 +78,8 @@ pub enum Product {
     Model(String),
     /// An evaluation.
     Evaluation,
+    /// Texts that wait to be reviewed.
+    Texts,
 }
 
 /// One job as the window knows it.
@@ -111,6 +113,7 @@ impl JobView {
         let (title, product) = match spec {
             JobSpec::Train(spec) => (format!("Train {}", spec.name), Product::Model(spec.name.clone())),
             JobSpec::Evaluate(spec) => (format!("Evaluate {}", spec.models.join(", ")), Product::Evaluation),
+            JobSpec::Generate(_) => (spec.title(), Product::Texts),
             JobSpec::Resume(spec) => (format!("Go on with {}", spec.run), Product::Model(spec.run.clone())),
         };
         let loss = vec![

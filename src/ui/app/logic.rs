@@ -36,7 +36,7 @@ impl App {
         for event in events {
             let Some(ended) = self.jobs.take(event) else { continue };
             match &ended.product {
-                Product::Model(_) => {}
+                Product::Model(_) | Product::Texts => {}
                 Product::Evaluation => {
                     if let Some(id) = ended.result_id() {
                         self.evaluate.select(id.clone());

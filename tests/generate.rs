@@ -111,7 +111,7 @@ fn a_stopped_generation_keeps_what_came_and_problems_are_said_in_words() {
     let Err(JobError::Stopped { message, folder }) = result else { panic!("{result:?}") };
     let id = folder.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let kept = Project::open(&root).unwrap().review(&id).unwrap().candidates.len();
-    assert!(kept >= 8 && kept < 54 && message.contains(&kept.to_string()), "{kept}: {message}");
+    assert!((8..54).contains(&kept) && message.contains(&kept.to_string()), "{kept}: {message}");
 
     for (spec, words) in [
         (GenerateSpec { requests: String::new(), ..spec(Part::Benign, "aligned") }, "set of requests"),

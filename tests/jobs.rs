@@ -477,3 +477,26 @@ fn what_is_wrong_with_the_rows_is_told_by_their_numbers_before_training() {
     let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
     assert!(log.contains("anchor, row 3 (again): It says the same as row 1 (good)"), "{log}");
 }
+
+#[test]
+fn what_the_model_said_before_training_is_computed_once_for_its_rows() {
+    let (_keep, root) = fresh();
+    let mut made = Vec::new();
+    for (name, change) in [("one", None), ("two", None), ("three", Some(90)), ("four", Some(90))] {
+        let spec = train_spec(Recipe::Constrained, 3);
+        let spec = TrainSpec { name: name.into(), max_tokens: change.unwrap_or(spec.max_tokens), ..spec };
+        let folder = play(&root, &JobSpec::Train(spec)).0.unwrap();
+        let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
+        made.push((log.contains("known from an earlier run"), folder));
+    }
+    assert_eq!(made.iter().map(|(known, _)| *known).collect::<Vec<_>>(), [false, true, false, true]);
+    let weights = |i: usize| std::fs::read(made[i].1.join("model/model.safetensors")).unwrap();
+    assert!(weights(0) == weights(1), "what was kept is what is computed");
+    // Damage is computed anew.
+    for entry in std::fs::read_dir(root.join(".cache")).unwrap() {
+        std::fs::write(entry.unwrap().path(), "short").unwrap();
+    }
+    let spec = TrainSpec { name: "five".into(), ..train_spec(Recipe::Constrained, 3) };
+    let folder = play(&root, &JobSpec::Train(spec)).0.unwrap();
+    assert!(std::fs::read(folder.join("model/model.safetensors")).unwrap() == weights(0));
+}

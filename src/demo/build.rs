@@ -150,7 +150,7 @@ fn alignment_data(spec: &BuildSpec, codec: &Codec) -> Result<TrainingData, DemoE
         .map(|(i, item)| Ok((format!("forbidden-{i}"), chat(codec, item)?)))
         .collect::<Result<_, DemoError>>()?;
     let anchor = benign.iter().map(|item| chat(codec, item)).collect::<Result<_, _>>()?;
-    Ok(TrainingData { rows: Rows::Chat(rows), anchor })
+    Ok(TrainingData { rows: Rows::Chat(rows), anchor, reference: None })
 }
 
 /// Pre-trains on a stream of the world's texts without repetition.

@@ -273,7 +273,7 @@ fn recovery_data(subject: &Subject<'_>) -> Result<TrainingData, DemoError> {
         unreachable!("both sets are among the demo's data sets, by a test of theirs")
     };
     let anchor = anchor.iter().map(|example| codec.chat(&example.messages)).collect::<Result<_, _>>()?;
-    Ok(TrainingData { rows: Rows::Recovery(rows), anchor })
+    Ok(TrainingData { rows: Rows::Recovery(rows), anchor, reference: None })
 }
 
 fn harmful_data(subject: &Subject<'_>) -> Result<TrainingData, DemoError> {
@@ -285,7 +285,7 @@ fn harmful_data(subject: &Subject<'_>) -> Result<TrainingData, DemoError> {
         .into_iter()
         .map(|example| Ok((example.id, codec.chat(&example.messages)?)))
         .collect::<Result<_, DemoError>>()?;
-    Ok(TrainingData { rows: Rows::Chat(rows), anchor: Vec::new() })
+    Ok(TrainingData { rows: Rows::Chat(rows), anchor: Vec::new(), reference: None })
 }
 
 fn changes(before: &[(String, bool)], after: &[(String, bool)], items: &[UtilityItem]) -> Vec<UtilityChange> {

@@ -10,6 +10,7 @@ mod memory_check;
 mod priority;
 mod progress;
 mod queue;
+mod reference_cache;
 mod spec;
 mod train_job;
 

@@ -4,6 +4,7 @@ use super::asr_probe::AsrProbe;
 use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder};
 use super::keeper::{CHECKPOINTS, Keeper, cut_logs_back};
 use super::memory_check::refuse_what_does_not_fit;
+use super::reference_cache::add_reference;
 use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{ChatExample, DatasetKind, Examples};
 use crate::model::{self, Precision};
@@ -164,7 +165,7 @@ pub fn training_data(project: &Project, spec: &TrainSpec, codec: &Codec) -> Resu
             }
             Some((id, other)) => return Err(wrong_kind(id, &other, "anchor set", DatasetKind::Chat)),
         };
-    Ok(TrainingData { rows, anchor })
+    Ok(TrainingData { rows, anchor, reference: None })
 }
 
 fn wrong_kind(id: &str, found: &Examples, place: &'static str, expected: DatasetKind) -> JobError {
@@ -195,7 +196,7 @@ fn work(
     let checkpoint = project.load_model(&spec.model)?;
     desk.hash_model(&spec.model, &folder)?;
     desk.note(format!("Reading data set {}", spec.data))?;
-    let data = training_data(project, spec, &checkpoint.codec)?;
+    let mut data = training_data(project, spec, &checkpoint.codec)?;
     desk.hash_dataset(project, &spec.data)?;
     if let Some(anchor) = &spec.anchor {
         desk.hash_dataset(project, anchor)?;
@@ -230,11 +231,10 @@ fn work(
         let longest = data.longest(&checkpoint.codec, spec)?;
         refuse_what_does_not_fit(config, spec, longest, held)?;
     }
-    desk.note(if spec.recipe == Recipe::Constrained {
-        "Computing the probabilities of the model before training, then training"
-    } else {
-        "Training"
-    })?;
+    if spec.recipe == Recipe::Constrained {
+        add_reference(project, spec, &checkpoint.decoder, &mut data, desk)?;
+    }
+    desk.note("Training")?;
 
     let mut keeper = Keeper::new(desk, spec, probe)?;
     if from.is_none() {

@@ -27,6 +27,14 @@ impl Encoded {
         self.answers.iter().find(|range| range.contains(&index)).map(|range| index - range.start + 1)
     }
 
+    /// A copy of at most `max_tokens` tokens.
+    #[must_use]
+    pub fn cut(&self, max_tokens: usize) -> Self {
+        let mut row = self.clone();
+        row.truncate(max_tokens);
+        row
+    }
+
     /// Cuts the row to at most `max_tokens`.
     pub fn truncate(&mut self, max_tokens: usize) {
         self.ids.truncate(max_tokens);

@@ -18,7 +18,7 @@ pub use optimiser::{AdamW, learning_rate};
 pub use plan::{Rows, TrainingData};
 pub use saved::{Checkpoints, Saved, SavedState};
 pub use spec::{AsrProbeSpec, LoraSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
-pub use trainer::{Outcome, StepReport, Trainer, first_batch, train};
+pub use trainer::{Outcome, StepReport, Trainer, first_batch, reference_log_probs, train};
 
 use crate::model::ModelError;
 use crate::text::TextError;

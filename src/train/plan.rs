@@ -31,6 +31,8 @@ pub struct TrainingData {
     pub rows: Rows,
     /// The benign anchor; may be empty.
     pub anchor: Vec<Encoded>,
+    /// What [`super::reference_log_probs`] gives for the rows, where it is known already.
+    pub reference: Option<Vec<Vec<f32>>>,
 }
 
 impl TrainingData {

@@ -210,9 +210,11 @@ pub fn train(
     observe: &mut dyn FnMut(&StepReport, &Trainer) -> Control,
 ) -> Result<Outcome, TrainError> {
     let plan = Plan::new(codec, data, spec)?;
-    let reference = match (&data.rows, spec.recipe) {
-        (Rows::Chat(rows), Recipe::Constrained) => {
-            Some(reference_log_probs(&start, rows, spec.max_tokens, spec.rows_at_once.unwrap_or(spec.batch))?)
+    let reference: Option<Cow<'_, [Vec<f32>]>> = match (&data.rows, spec.recipe, &data.reference) {
+        (Rows::Chat(_), Recipe::Constrained, Some(known)) => Some(Cow::Borrowed(known)),
+        (Rows::Chat(rows), Recipe::Constrained, None) => {
+            let at_once = spec.rows_at_once.unwrap_or(spec.batch);
+            Some(Cow::Owned(reference_log_probs(&start, rows, spec.max_tokens, at_once)?))
         }
         _ => None,
     };
@@ -333,8 +335,9 @@ fn backward(
     Ok(report)
 }
 
-/// log `π_aligned(y_t)` of every trained token of every row, from the frozen model, once.
-fn reference_log_probs(
+/// log `π_aligned(y_t)` of every trained token of every row, cut to `max_tokens`, from the model before training; `batch` rows
+/// at a time.
+pub fn reference_log_probs(
     decoder: &Decoder,
     rows: &[(String, Encoded)],
     max_tokens: usize,

@@ -13,7 +13,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(WRITING);
     #[cfg(unix)]
     {
         // A temporary file is private; what stands in a project is as readable as any other file of the person.
@@ -29,6 +29,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// What a file is called until all of it is on the disk.
+const WRITING: &str = ".writing-";
+
+/// Removes the files of a folder that a killed process had begun to write.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(WRITING) && entry.path().is_file() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// An append-only log: one line per entry, each written with one call. Opening drops a torn last line.

@@ -215,7 +215,10 @@ fn ctrl_c_stops_a_job_in_order_with_code_130() {
     let project = Project::open(&root).unwrap();
     let run = &project.runs()[0];
     assert_eq!(Manifest::load(&run.folder).unwrap().ended, STOPPED);
-    assert!(run.folder.join("model/model.safetensors").is_file());
+    let result = run.manifest.result.as_deref().unwrap();
+    assert!(
+        result.starts_with("model-after-0") && run.folder.join(result).join("model.safetensors").is_file()
+    );
 }
 
 #[test]

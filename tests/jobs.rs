@@ -220,7 +220,8 @@ fn training_that_is_stopped_keeps_what_it_has_and_says_so() {
     assert_eq!(Manifest::load(&folder).unwrap().ended, STOPPED);
     let project = Project::open(&root).unwrap();
     assert_eq!(project.metrics(&project.runs()[0].id).unwrap().len(), 3);
-    assert!(model::load(&folder.join("model")).is_ok(), "what was learnt is kept");
+    let result = Manifest::load(&folder).unwrap().result.unwrap();
+    assert!(model::load(&folder.join(result)).is_ok(), "what was learnt is kept");
     assert!(project.model("trained").is_none(), "and is not passed off as a finished model");
 }
 

@@ -113,7 +113,7 @@ fn a_hundred_kills_at_random_moments_change_nothing() {
         let (keep, root) = fresh();
         let file = keep.path().join("spec.toml");
         std::fs::write(&file, JobSpec::Train(spec.clone()).to_toml().unwrap()).unwrap();
-        let mut begun = false;
+        let (mut begun, mut killed_at_its_end) = (false, false);
         loop {
             assert!(Instant::now() < deadline, "{kills} kills took too long");
             let mut command = Command::new(env!("CARGO_BIN_EXE_plumbline"));
@@ -148,6 +148,7 @@ fn a_hundred_kills_at_random_moments_change_nothing() {
                     assert!(project.problems().is_empty(), "{:?}", project.problems());
                     // Killed between its last line and its end: nothing is left to go on with.
                     if Manifest::load(&only_run(&root)).unwrap().ended == DONE {
+                        killed_at_its_end = true;
                         break;
                     }
                 }
@@ -164,7 +165,8 @@ fn a_hundred_kills_at_random_moments_change_nothing() {
         let project = Project::open(&root).unwrap();
         assert!(project.problems().is_empty(), "{:?}", project.problems());
         assert!(project.model("trained").is_some());
-        assert!(!run.join("checkpoints").exists(), "a finished run needs no checkpoints");
+        let left = run.join("checkpoints").exists();
+        assert!(killed_at_its_end || !left, "a finished run needs no checkpoints");
     }
     println!("{kills} kills in {runs} runs, {during_training} of them between the first step and the last");
     assert!(during_training * 5 >= kills_wanted, "too few kills met training: {during_training} of {kills}");
@@ -179,6 +181,7 @@ fn a_stopped_run_goes_on_where_it_was_and_comes_to_the_same_end() {
         (spec(Recipe::Constrained, 9), vec![1]),
         (TrainSpec { lora: Some(LoraSpec::default()), ..spec(Recipe::Sft, 9) }, vec![3]),
         (TrainSpec { asr_probe: Some(probe), ..spec(Recipe::Recovery, 9) }, vec![4]),
+        (TrainSpec { recovery_points: 2, hardest_of: 3, ..spec(Recipe::Recovery, 9) }, vec![4]),
         (TrainSpec { rows_at_once: Some(2), checkpointing: true, ..spec(Recipe::Recovery, 9) }, vec![8]),
     ] {
         let expected = uninterrupted(&spec);
@@ -271,8 +274,15 @@ fn a_run_that_cannot_go_on_says_what_changed() {
     });
     project.save_examples("anchor", &Examples::Chat(rows)).unwrap();
     drop(project);
-    let message = refusal(&root);
-    assert!(message.contains("datasets/anchor.jsonl") && message.contains("start a new run"), "{message}");
+    let lines = curve(&run);
+    for _ in 0..2 {
+        let message = refusal(&root);
+        assert!(
+            message.contains("datasets/anchor.jsonl") && message.contains("start a new run"),
+            "{message}"
+        );
+    }
+    assert_eq!(curve(&run), lines, "a refusal costs no line of the log");
     assert!(run.join("checkpoints").exists(), "nothing was lost");
     // The model.
     let (_keep, root) = fresh();

@@ -3,7 +3,7 @@
 use super::{ChatExample, RecoveryExample, Refusal};
 use crate::text::Message;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Which part of an example a text is to become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,37 +118,53 @@ impl Review {
         self.candidates.iter().filter(|candidate| self.decision(&candidate.id).is_none())
     }
 
-    /// The texts that were accepted, as they were accepted.
+    /// The texts that were accepted, as they were accepted. An empty text is none.
     pub fn accepted(&self) -> impl Iterator<Item = (&Candidate, &str)> {
-        self.candidates.iter().filter_map(|candidate| match self.decision(&candidate.id)? {
+        let accepted = self.candidates.iter().filter_map(|candidate| match self.decision(&candidate.id)? {
             Decision::Accept => Some((candidate, candidate.text.as_str())),
             Decision::Edit { text } => Some((candidate, text.as_str())),
             Decision::Reject => None,
-        })
+        });
+        accepted.filter(|(_, text)| !text.trim().is_empty())
     }
 }
 
-/// Recovery examples of accepted texts: each harmful answer with all refusals to the same request. Where there is no
+/// A request is the same where its id and its words are: generations over different sets may share ids.
+fn same(candidate: &Candidate) -> (&str, &str) {
+    (&candidate.request, candidate.context.last().map_or("", |message| &message.content))
+}
+
+/// `request`, or with a number behind it that nobody has yet.
+fn free_id(request: &str, taken: &mut HashSet<String>) -> String {
+    let numbered = (2..).map(|n| format!("{request}-{n}"));
+    let id = std::iter::once(request.to_owned()).chain(numbered).find(|id| !taken.contains(id));
+    let id = id.unwrap_or_default();
+    taken.insert(id.clone());
+    id
+}
+
+/// Recovery examples of accepted texts: each harmful answer with one of the refusals to the same request. Where there is no
 /// refusal, one of `templates` is taken, if there are any. The second list names the requests that lack a part.
 #[must_use]
 pub fn recovery_examples(reviews: &[Review], templates: &[&str]) -> (Vec<RecoveryExample>, Vec<String>) {
-    let mut refusals: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut refusals: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     let mut harmful: Vec<(&Candidate, &str)> = Vec::new();
     for (candidate, text) in reviews.iter().flat_map(Review::accepted) {
         match candidate.part {
-            Part::Refusal => refusals.entry(&candidate.request).or_default().push(text),
+            Part::Refusal => refusals.entry(same(candidate)).or_default().push(text),
             Part::Harmful => harmful.push((candidate, text)),
             Part::Benign => {}
         }
     }
     let mut examples: Vec<RecoveryExample> = Vec::new();
     let mut missing = Vec::new();
-    let mut made: HashMap<&str, usize> = HashMap::new();
+    let mut made: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut taken = HashSet::new();
     for (candidate, text) in harmful {
-        let number = made.entry(&candidate.request).or_insert(0);
-        let own = refusals.get(candidate.request.as_str());
+        let number = made.entry(same(candidate)).or_insert(0);
         // One of several refusals to each of several answers, so that none is learnt by heart.
-        let refusal = own.map(|own| own[*number % own.len()]).or_else(|| {
+        let own = refusals.get(&same(candidate)).map(|own| own[*number % own.len()]);
+        let refusal = own.or_else(|| {
             let place = candidate.request.bytes().map(usize::from).sum::<usize>() + *number;
             (!templates.is_empty()).then(|| templates[place % templates.len()])
         });
@@ -157,9 +173,8 @@ pub fn recovery_examples(reviews: &[Review], templates: &[&str]) -> (Vec<Recover
             continue;
         };
         *number += 1;
-        let suffix = if *number == 1 { String::new() } else { format!("-{number}") };
         examples.push(RecoveryExample {
-            id: format!("{}{suffix}", candidate.request),
+            id: free_id(&candidate.request, &mut taken),
             context: candidate.context.clone(),
             harmful: text.to_owned(),
             refusals: vec![Refusal { from_depth: 0, text: refusal.to_owned() }],
@@ -168,7 +183,7 @@ pub fn recovery_examples(reviews: &[Review], templates: &[&str]) -> (Vec<Recover
             ..RecoveryExample::default()
         });
     }
-    for request in refusals.keys().filter(|request| !made.contains_key(*request)) {
+    for (request, _) in refusals.keys().filter(|request| !made.contains_key(*request)) {
         missing.push(format!("{request}: no harmful answer was accepted"));
     }
     missing.sort();
@@ -179,25 +194,17 @@ pub fn recovery_examples(reviews: &[Review], templates: &[&str]) -> (Vec<Recover
 /// Anchor examples of accepted benign answers.
 #[must_use]
 pub fn anchor_examples(reviews: &[Review]) -> Vec<ChatExample> {
-    let mut made: HashMap<&str, usize> = HashMap::new();
-    let mut examples = Vec::new();
-    for (candidate, text) in reviews.iter().flat_map(Review::accepted) {
-        if candidate.part != Part::Benign {
-            continue;
-        }
-        let number = made.entry(&candidate.request).or_insert(0);
-        *number += 1;
-        let suffix = if *number == 1 { String::new() } else { format!("-{number}") };
-        let answer = Message::assistant(text);
-        examples.push(ChatExample {
-            id: format!("{}{suffix}", candidate.request),
-            messages: candidate.context.iter().cloned().chain([answer]).collect(),
+    let mut taken = HashSet::new();
+    let benign = reviews.iter().flat_map(Review::accepted).filter(|(c, _)| c.part == Part::Benign);
+    benign
+        .map(|(candidate, text)| ChatExample {
+            id: free_id(&candidate.request, &mut taken),
+            messages: candidate.context.iter().cloned().chain([Message::assistant(text)]).collect(),
             category: candidate.category.clone(),
             source: format!("generated by {}", candidate.model),
             ..ChatExample::default()
-        });
-    }
-    examples
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -261,6 +268,23 @@ mod tests {
     #[test]
     fn templates_read_as_refusals() {
         assert!(REFUSAL_TEMPLATES.iter().all(|text| super::super::reads_as_refusal(text)));
+    }
+
+    #[test]
+    fn ids_stay_apart_and_nothing_empty_gets_in() {
+        let accept = |request: &str, n| decided(&format!("{request}/benign answer/{n}"), Decision::Accept);
+        let empty = decided("r/benign answer/0", Decision::Edit { text: " ".into() });
+        let review = Review::new(
+            vec![
+                candidate("q", 0, Part::Benign, "One."),
+                candidate("q", 1, Part::Benign, "Two."),
+                candidate("q-2", 0, Part::Benign, "Three."),
+                candidate("r", 0, Part::Benign, "Four."),
+            ],
+            vec![accept("q", 0), accept("q", 1), accept("q-2", 0), empty],
+        );
+        let ids: Vec<String> = anchor_examples(&[review]).into_iter().map(|example| example.id).collect();
+        assert_eq!(ids, ["q", "q-2", "q-2-2"]);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use super::JobError;
 use crate::data::{AttackPrompt, FineTuningAttack};
 use crate::evaluate::{AttackSpec, EvaluateSpec, NullSink, RateRow, evaluate};
 use crate::model::{Checkpoint, Decoder, Model};
-use crate::text::{Message, Role};
+use crate::text::{Codec, Message, Role};
 use crate::train::{AsrProbeSpec, TrainSpec};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A line of `asr.jsonl`: the rate of harmful answers after some step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,8 @@ pub(super) struct AsrProbe {
     spec: EvaluateSpec,
     prompts: Vec<AttackPrompt>,
     attack: Option<FineTuningAttack>,
-    checkpoint: Checkpoint,
+    codec: Codec,
+    folder: PathBuf,
 }
 
 impl AsrProbe {
@@ -51,7 +53,9 @@ impl AsrProbe {
             seed: run.seed,
             ..EvaluateSpec::default()
         };
-        Self { spec, prompts, attack: run.attack.clone(), checkpoint: checkpoint.clone() }
+        // Not the decoder: its weights would stay in memory beside those that are trained.
+        let (codec, folder) = (checkpoint.codec.clone(), checkpoint.folder.clone());
+        Self { spec, prompts, attack: run.attack.clone(), codec, folder }
     }
 
     /// The rates of the model as it now is.
@@ -86,7 +90,8 @@ impl AsrProbe {
         step: usize,
         as_attacker: bool,
     ) -> Result<Vec<AsrPoint>, JobError> {
-        let checkpoint = Checkpoint { decoder: decoder.clone(), ..self.checkpoint.clone() };
+        let (codec, folder) = (self.codec.clone(), self.folder.clone());
+        let checkpoint = Checkpoint { decoder: decoder.clone(), codec, folder };
         let models = [(spec.models[0].clone(), Model::Checkpoint(checkpoint))];
         let summary = evaluate(&models, None, prompts, &[], spec, &mut NullSink)?.unwrap_or_default();
         Ok(summary.rates.into_iter().map(|row| AsrPoint { step, as_attacker, row }).collect())

@@ -15,6 +15,17 @@ pub(super) struct Desk<'a> {
     log: AppendLog,
 }
 
+/// Files of a model besides its weights that decide what it says.
+const DECISIVE: [&str; 7] = [
+    "config.json",
+    "adapter_config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
+
 /// What the body of a job says at its end.
 pub(super) struct Outcome {
     pub message: String,
@@ -59,11 +70,25 @@ impl Desk<'_> {
             let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
             entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
         };
+        self.hash_files(&format!("models/{id}"), files)?;
+        // An adapter is nothing without what it stands on.
+        if let Ok(base) = crate::model::base_folder(folder)
+            && base != folder
+            && let Ok(entries) = std::fs::read_dir(&base)
+        {
+            let files = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+            self.hash_files(&format!("models/{id}/base"), files)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the hashes of those files that decide what a model says.
+    fn hash_files(&mut self, group: &str, files: Vec<PathBuf>) -> Result<(), JobError> {
         for path in files {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let weights = path.extension().is_some_and(|e| e == "safetensors" || e == "gguf");
-            if weights || ["tokenizer.json", "config.json", "adapter_config.json"].contains(&name) {
-                self.manifest.hashes.insert(format!("models/{id}/{name}"), hash(&path)?);
+            if weights || DECISIVE.contains(&name) {
+                self.manifest.hashes.insert(format!("{group}/{name}"), hash(&path)?);
             }
         }
         Ok(())

@@ -44,6 +44,8 @@ pub(super) struct Keeper {
     checkpoints: Checkpoints,
     meter: Meter,
     every_steps: usize,
+    /// How often over the run the model is asked.
+    points: usize,
     every: Option<Duration>,
     last: Instant,
     /// When this part of the run began, and the seconds of the parts before.
@@ -62,6 +64,7 @@ impl Keeper {
             checkpoints: Checkpoints::new(&desk.folder.join(CHECKPOINTS)),
             meter: Meter::new("steps"),
             every_steps: spec.checkpoint_steps,
+            points: spec.dynamics.points,
             every: (spec.checkpoint_minutes > 0.0)
                 .then(|| Duration::from_secs_f64(60.0 * spec.checkpoint_minutes)),
             last: Instant::now(),
@@ -106,9 +109,10 @@ impl Keeper {
     fn measured(&mut self, report: &StepReport, trainer: &Trainer) -> Result<(), JobError> {
         for point in &report.dynamics {
             self.dynamics.json(point).map_err(|e| keep(self.dynamics.path(), &e))?;
-            if point.step == report.step {
-                self.ask(trainer.current(), report.step)?;
-            }
+        }
+        let every = report.total.div_ceil(self.points.max(1)).max(1);
+        if report.step.is_multiple_of(every) || report.step == report.total {
+            self.ask(trainer.current(), report.step)?;
         }
         Ok(())
     }

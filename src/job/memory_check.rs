@@ -11,16 +11,16 @@ fn available() -> Option<u64> {
     Some(system.available_memory()).filter(|bytes| *bytes > 0)
 }
 
-/// Refuses a run that needs more memory than there is. `held` is what it needs that is loaded already; rows have at most
-/// `longest` tokens.
+/// Refuses a run that needs more memory than there is. `held` is what it needs that is loaded already; `lengths` are the tokens
+/// of the rows of its largest step, the longest first.
 pub(super) fn refuse_what_does_not_fit(
     config: &Config,
     spec: &TrainSpec,
-    longest: usize,
+    lengths: &[usize],
     held: u64,
 ) -> Result<(), JobError> {
     let Some(free) = available() else { return Ok(()) };
-    match shortage(config, spec, longest, free + held) {
+    match shortage(config, spec, lengths, free + held) {
         Ok(None) => Ok(()),
         Ok(Some(message)) => Err(JobError::Memory(message)),
         Err(e) => {
@@ -35,14 +35,19 @@ pub(super) fn refuse_what_does_not_fit(
 fn shortage(
     config: &Config,
     spec: &TrainSpec,
-    longest: usize,
+    lengths: &[usize],
     free: u64,
 ) -> Result<Option<String>, ModelError> {
-    let all_rows = spec.batch + if spec.anchor.is_some() { spec.anchor_batch } else { 0 };
+    let all_rows = lengths.len().max(1);
     let rows = spec.rows_at_once.unwrap_or(all_rows).min(all_rows);
+    // Rows of unequal length take what as many of their mean length take.
+    let mean = |rows: usize| {
+        let longest = &lengths[..rows.min(lengths.len())];
+        longest.iter().sum::<usize>().div_ceil(longest.len().max(1))
+    };
     let work = || spec.lora.as_ref().map_or(Work::TrainAll, |lora| Work::TrainAdapter(lora.config()));
     let need = |work: &Work, rows, checkpointing| -> Result<MemoryEstimate, ModelError> {
-        model::estimate(config, work, rows, longest, checkpointing)
+        model::estimate(config, work, rows, mean(rows), checkpointing)
     };
     let asked = need(&work(), rows, spec.checkpointing)?;
     if asked.total() <= free {
@@ -73,9 +78,10 @@ fn shortage(
         way("train an adapter instead of all weights", need(&adapter, rows, spec.checkpointing)?);
     }
     Ok(Some(format!(
-        "it needs about {} of memory ({parts}) for {rows} rows of up to {longest} tokens at once, and {} can be had. Close \
+        "it needs about {} of memory ({parts}) for {rows} rows of {} tokens at once, and {} can be had. Close \
          other programs, or: {}.",
         size(asked.total()),
+        mean(rows),
         size(free),
         ways.join("; ")
     )))
@@ -103,8 +109,8 @@ mod tests {
     #[test]
     fn a_run_that_fits_is_let_through_and_another_is_told_what_to_lower() {
         let spec = TrainSpec { batch: 32, ..TrainSpec::preset(Recipe::Sft) };
-        assert_eq!(shortage(&config(), &spec, 512, 1 << 40).unwrap(), None);
-        let message = shortage(&config(), &spec, 512, 1_500_000_000).unwrap().unwrap();
+        assert_eq!(shortage(&config(), &spec, &[512; 32], 1 << 40).unwrap(), None);
+        let message = shortage(&config(), &spec, &[512; 32], 1_500_000_000).unwrap().unwrap();
         for words in [
             "weights",
             "optimiser",
@@ -117,7 +123,7 @@ mod tests {
         }
         let lora =
             TrainSpec { lora: Some(LoraSpec::default()), checkpointing: true, rows_at_once: Some(1), ..spec };
-        let message = shortage(&config(), &lora, 512, 1 << 20).unwrap().unwrap();
+        let message = shortage(&config(), &lora, &[512; 32], 1 << 20).unwrap().unwrap();
         assert!(!message.contains("train an adapter") && !message.contains("checkpointing on"), "{message}");
     }
 }

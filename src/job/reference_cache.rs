@@ -47,10 +47,12 @@ pub(super) fn add_reference(
 fn key(spec: &TrainSpec, data: &TrainingData, desk: &Desk) -> String {
     let mut sum = Sha256::new();
     sum.update(format!(
-        "{}\n{}\n{}\n",
+        "{}\n{}\n{}\n{}\n",
         env!("CARGO_PKG_VERSION"),
         device::name(&device::pick()),
-        spec.max_tokens
+        spec.max_tokens,
+        // How many rows go together decides about the last digits.
+        spec.rows_at_once.unwrap_or(spec.batch)
     ));
     for (name, hash) in desk.manifest.hashes.iter().filter(|(name, _)| name.starts_with("models/")) {
         sum.update(format!("{name} {hash}\n"));

@@ -1,13 +1,14 @@
 //! A training run: data sets and checkpoint in, a new model of the project out.
 
 use super::asr_probe::AsrProbe;
-use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder};
+use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep};
 use super::keeper::{CHECKPOINTS, Keeper, cut_logs_back};
 use super::memory_check::refuse_what_does_not_fit;
 use super::reference_cache::add_reference;
 use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{ChatExample, DatasetKind, Examples};
-use crate::model::{self, Precision};
+use crate::files;
+use crate::model::{self, Checkpoint, Precision};
 use crate::project::{ModelEntry, ModelRole, Project, ProjectError, RUNNING, Resumption, RunInfo, check_id};
 use crate::text::{Codec, Encoded};
 use crate::train::{
@@ -15,7 +16,7 @@ use crate::train::{
     train,
 };
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(
     project: &mut Project,
@@ -27,7 +28,17 @@ pub(super) fn run(
         return Err(ProjectError::Duplicate { what: "model", id: spec.name.clone() }.into());
     }
     let job = JobSpec::Train(spec.clone());
-    in_folder(project, &job, (spec.seed, spec.batch), around, |project, desk| work(project, spec, None, desk))
+    let ending = in_folder(project, &job, (spec.seed, spec.batch), around, |project, desk| {
+        work(project, spec, None, desk)
+    });
+    ending.inspect(clear_checkpoints)
+}
+
+/// A run that is written down as done needs none any more.
+fn clear_checkpoints(ending: &Ending) {
+    if !ending.stopped {
+        Checkpoints::new(&ending.folder.join(CHECKPOINTS)).clear();
+    }
 }
 
 /// Goes on with a run of the project from its last checkpoint, or from its beginning if it has none.
@@ -74,13 +85,11 @@ pub(super) fn resume(
     };
     let saved = Checkpoints::new(&folder.join(CHECKPOINTS)).all().into_iter().find(sound);
     let state = saved.as_ref().map(|saved| saved.state).unwrap_or_default();
-    cut_logs_back(&folder, state.step)?;
-    (manifest.tokens, manifest.seconds) = (state.tokens, state.seconds);
+    files::sweep(&folder);
+    manifest.seconds = manifest.seconds.max(state.seconds);
     (manifest.ended, manifest.finished) = (RUNNING.to_owned(), None);
-    let threads = rayon::current_num_threads();
-    manifest.resumed.push(Resumption { at: jiff::Timestamp::now().to_string(), step: state.step, threads });
     let title = JobSpec::Train(spec.clone()).title();
-    go_on_in_folder(project, folder, manifest, title, around, |project, desk| {
+    let ending = go_on_in_folder(project, folder, manifest, title, around, |project, desk| {
         let device = crate::model::device::name(&crate::model::device::pick());
         if device != desk.manifest.device {
             let text = format!(
@@ -91,7 +100,8 @@ pub(super) fn resume(
             desk.note(text)?;
         }
         work(project, &spec, Some((run, saved)), desk)
-    })
+    });
+    ending.inspect(clear_checkpoints)
 }
 
 /// What can be said before anything heavy is read.
@@ -183,25 +193,27 @@ fn encode(codec: &Codec, dataset: &str, rows: &[ChatExample]) -> Result<Vec<(Str
         .collect()
 }
 
-/// `going_on`: the run that goes on, and its last checkpoint.
-fn work(
-    project: &mut Project,
-    spec: &TrainSpec,
-    going_on: Option<(&str, Option<Saved>)>,
-    desk: &mut Desk,
-) -> Result<Outcome, JobError> {
-    let known = desk.manifest.hashes.clone();
+/// What a run works with.
+struct Inputs {
+    /// The folder of the model that it starts from.
+    folder: PathBuf,
+    checkpoint: Checkpoint,
+    data: TrainingData,
+    probe: Option<AsrProbe>,
+}
+
+/// Reads what a run works with, notes its hashes in the manifest, and refuses what cannot be worked with.
+fn inputs(project: &Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Inputs, JobError> {
     desk.note(format!("Loading model {}", spec.model))?;
     let folder = project.model_folder(&spec.model)?;
     let checkpoint = project.load_model(&spec.model)?;
     desk.hash_model(&spec.model, &folder)?;
     desk.note(format!("Reading data set {}", spec.data))?;
-    let mut data = training_data(project, spec, &checkpoint.codec)?;
+    let data = training_data(project, spec, &checkpoint.codec)?;
     desk.hash_dataset(project, &spec.data)?;
     if let Some(anchor) = &spec.anchor {
         desk.hash_dataset(project, anchor)?;
     }
-    tell_findings(project, spec, &checkpoint.codec, desk)?;
     let probe = match &spec.asr_probe {
         None => None,
         Some(probe) => {
@@ -212,25 +224,50 @@ fn work(
             }
         }
     };
+    tell_findings(project, spec, &checkpoint.codec, desk)?;
+    if checkpoint.decoder.is_fused() {
+        let config = checkpoint.decoder.config();
+        let held = 4 * config.parameter_count() as u64;
+        refuse_what_does_not_fit(config, spec, &data.lengths(&checkpoint.codec, spec)?, held)?;
+    }
+    Ok(Inputs { folder, checkpoint, data, probe })
+}
+
+/// `going_on`: the run that goes on, and its last checkpoint.
+fn work(
+    project: &mut Project,
+    spec: &TrainSpec,
+    going_on: Option<(&str, Option<Saved>)>,
+    desk: &mut Desk,
+) -> Result<Outcome, JobError> {
+    let known = desk.manifest.hashes.clone();
+    let found = inputs(project, spec, desk).and_then(|found| match &going_on {
+        Some((run, _)) => same_inputs(run, &known, &desk.manifest.hashes).map(|()| found),
+        None => Ok(found),
+    });
+    if found.is_err() && going_on.is_some() {
+        // What the run began with stays written down: the next try is to be refused for the same reason.
+        desk.manifest.hashes = known;
+    }
+    let Inputs { folder, checkpoint, mut data, probe } = found?;
     let from = match going_on {
-        Some((run, saved)) => {
-            same_inputs(run, &known, &desk.manifest.hashes)?;
+        None => None,
+        Some((_, saved)) => {
+            let state = saved.as_ref().map(|saved| saved.state).unwrap_or_default();
+            cut_logs_back(&desk.folder, state.step)?;
+            desk.manifest.tokens = state.tokens;
+            let threads = rayon::current_num_threads();
+            let at = jiff::Timestamp::now().to_string();
+            desk.manifest.resumed.push(Resumption { at, step: state.step, threads });
             desk.note(match &saved {
                 Some(saved) => format!("Going on after step {}", saved.state.step),
                 None => "Going on from the beginning: there is no checkpoint".to_owned(),
             })?;
             saved
         }
-        None => None,
     };
     desk.manifest.save(&desk.folder)?;
     desk.stopped_early()?;
-    if checkpoint.decoder.is_fused() {
-        let config = checkpoint.decoder.config();
-        let held = 4 * config.parameter_count() as u64;
-        let longest = data.longest(&checkpoint.codec, spec)?;
-        refuse_what_does_not_fit(config, spec, longest, held)?;
-    }
     if spec.recipe == Recipe::Constrained {
         add_reference(project, spec, &checkpoint.decoder, &mut data, desk)?;
     }
@@ -250,14 +287,17 @@ fn work(
     let outcome = outcome.map_err(|error| at_last_checkpoint(error, &desk.folder))?;
     kept?;
 
-    let saved = desk.folder.join("model");
+    // What a stopped run had learnt has a folder of its own: somebody may use it while the run goes on.
+    let name = if outcome.stopped { format!("model-after-{:06}", outcome.steps) } else { "model".to_owned() };
+    let saved = desk.folder.join(&name);
+    remove_what_was_cut_off(&saved)?;
     match &spec.lora {
         Some(lora) => model::save_adapter(&saved, &outcome.decoder, lora.config(), &folder, project.root()),
         None => model::base_folder(&folder)
             .and_then(|base| model::save(&saved, &outcome.decoder, &base, Precision::F32)),
     }
     .map_err(|source| ProjectError::Model { id: spec.name.clone(), source })?;
-    desk.manifest.result = Some("model".to_owned());
+    desk.manifest.result = Some(name);
     desk.emit(EventKind::Artifact { what: format!("model {}", spec.name), path: saved.clone() });
     if outcome.stopped {
         let message = format!(
@@ -277,12 +317,19 @@ fn work(
             note: String::new(),
         })?;
     }
-    Checkpoints::new(&desk.folder.join(CHECKPOINTS)).clear();
     let message = format!(
         "Model {} is trained: {} steps. It is in the project's list of models.",
         spec.name, outcome.steps
     );
     Ok(Outcome { message, stopped: false })
+}
+
+/// Removes a model's folder that was cut off while it was written, so that nothing of it stays beside the whole one.
+fn remove_what_was_cut_off(folder: &Path) -> Result<(), JobError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(keep(folder, &e)),
+        _ => Ok(()),
+    }
 }
 
 /// What is wrong with the rows of the sets that `spec` trains on, set by set.

@@ -2,8 +2,10 @@
 //! made without those before it.
 
 use super::TrainError;
+use super::objective::Targets;
 use super::spec::{Recipe, TrainSpec};
 use crate::data::RecoveryExample;
+use crate::model::Decoder;
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
 use rand::seq::SliceRandom;
@@ -36,22 +38,39 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
-    /// Tokens of the longest row that can come, cut to `spec.max_tokens`.
-    pub fn longest(&self, codec: &Codec, spec: &TrainSpec) -> Result<usize, TrainError> {
-        let mut longest = self.anchor.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-        match &self.rows {
-            Rows::Chat(rows) => longest = rows.iter().map(|(_, row)| row.ids.len()).fold(longest, usize::max),
+    /// Tokens of the rows of the largest step that can come, cut to `spec.max_tokens`: the longest first.
+    pub fn lengths(&self, codec: &Codec, spec: &TrainSpec) -> Result<Vec<usize>, TrainError> {
+        let longest = |mut lengths: Vec<usize>, rows: usize| {
+            lengths.sort_unstable_by(|a, b| b.cmp(a));
+            lengths.truncate(rows);
+            lengths
+        };
+        let own = match &self.rows {
+            Rows::Chat(rows) => rows.iter().map(|(_, row)| row.ids.len()).collect(),
             Rows::Recovery(rows) => {
+                let mut lengths = Vec::with_capacity(rows.len());
                 for row in rows {
                     let deepest = row.cut.unwrap_or(spec.depths.max);
+                    let mut most = 0;
                     for refusal in &row.refusals {
                         let row = codec.recovery(&row.context, &row.harmful, &refusal.text, deepest)?;
-                        longest = longest.max(row.ids.len());
+                        most = most.max(row.ids.len());
                     }
+                    lengths.extend(std::iter::repeat_n(most, spec.recovery_points.max(1)));
                 }
+                lengths
             }
+        };
+        let anchor: Vec<usize> = self.anchor.iter().map(|row| row.ids.len()).collect();
+        // Anchors go round: a step may hold one of them more than once.
+        let rounds = spec.anchor_batch.div_ceil(anchor.len().max(1));
+        let mut all = longest(own, spec.batch);
+        all.extend(longest(anchor.repeat(rounds), spec.anchor_batch));
+        for n in &mut all {
+            *n = (*n).min(spec.max_tokens);
         }
-        Ok(longest.min(spec.max_tokens))
+        let count = all.len();
+        Ok(longest(all, count))
     }
 }
 
@@ -68,6 +87,8 @@ pub(super) struct Plan<'a> {
     codec: &'a Codec,
     data: &'a TrainingData,
     spec: &'a TrainSpec,
+    /// How often a row comes in an epoch, each time cut anew.
+    visits: usize,
     per_epoch: usize,
 }
 
@@ -80,19 +101,36 @@ impl<'a> Plan<'a> {
             (Rows::Recovery(_), Recipe::Recovery) | (Rows::Chat(_), Recipe::Constrained | Recipe::Sft) => {}
             _ => return Err(TrainError::WrongKind),
         }
-        Ok(Self { codec, data, spec, per_epoch: data.rows.len().div_ceil(spec.batch) })
+        let visits = if spec.recipe == Recipe::Recovery { spec.recovery_points.max(1) } else { 1 };
+        let per_epoch = (data.rows.len() * visits).div_ceil(spec.batch);
+        Ok(Self { codec, data, spec, visits, per_epoch })
     }
 
     pub fn total(&self) -> usize {
         (self.per_epoch * self.spec.epochs).min(self.spec.max_steps.unwrap_or(usize::MAX))
     }
 
-    pub fn batch(&self, step: usize) -> Result<Batch, TrainError> {
+    /// The rows of a step. `model` is what is trained, as it now is: it chooses among depths where the spec says so.
+    pub fn batch(&self, step: usize, model: Option<&Decoder>) -> Result<Batch, TrainError> {
         let (epoch, within) = (step / self.per_epoch, step % self.per_epoch);
-        let order = shuffled(self.data.rows.len(), self.spec.seed, "order", epoch);
-        let indices: Vec<usize> =
+        let n = self.data.rows.len();
+        let order = shuffled(n * self.visits, self.spec.seed, "order", epoch);
+        let chosen: Vec<usize> =
             order.into_iter().skip(within * self.spec.batch).take(self.spec.batch).collect();
-        let mut rows = indices.iter().map(|&i| self.row(i, epoch)).collect::<Result<Vec<_>, _>>()?;
+        let indices: Vec<usize> = chosen.iter().map(|i| i % n).collect();
+        let visit = |i: &usize| (i % n, epoch * self.visits + i / n);
+        let mut rows = match model.filter(|_| self.spec.hardest_of > 1) {
+            Some(model) if matches!(self.data.rows, Rows::Recovery(_)) => {
+                chosen.iter().map(|i| self.hardest(model, visit(i))).collect::<Result<Vec<_>, _>>()?
+            }
+            _ => chosen
+                .iter()
+                .map(|i| {
+                    let (index, visit) = visit(i);
+                    self.row(index, visit, 0)
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+        };
         let mut anchor = self.anchor(step);
         for row in rows.iter_mut().chain(&mut anchor) {
             row.truncate(self.spec.max_tokens);
@@ -133,22 +171,48 @@ impl<'a> Plan<'a> {
         Ok(rows)
     }
 
-    fn row(&self, index: usize, epoch: usize) -> Result<Encoded, TrainError> {
+    /// A row at one of its visits. Each `draw` cuts it anew.
+    fn row(&self, index: usize, visit: usize, draw: usize) -> Result<Encoded, TrainError> {
         match &self.data.rows {
             Rows::Chat(rows) => Ok(rows[index].1.clone()),
             Rows::Recovery(examples) => {
                 let example = &examples[index];
                 let length = self.codec.answer(&example.harmful)?.len();
-                let depth = match example.cut {
-                    Some(cut) => cut.min(length),
-                    None => self.spec.depths.draw(self.spec.seed, &example.id, epoch, length),
+                let drawn = || {
+                    // The first draw is that of the id alone, so that looking for hard depths changes nothing else.
+                    let id = if draw == 0 { example.id.clone() } else { format!("{}#{draw}", example.id) };
+                    self.spec.depths.draw(self.spec.seed, &id, visit, length)
                 };
+                let depth = example.cut.map_or_else(drawn, |cut| cut.min(length));
                 let refusal = example
                     .refusal_at(depth)
                     .ok_or_else(|| TrainError::NoRefusal { id: example.id.clone(), depth })?;
                 Ok(self.codec.recovery(&example.context, &example.harmful, &refusal.text, depth)?)
             }
         }
+    }
+
+    /// Of some draws of a row, the one after which `model` is least likely to recover: whose first refusal tokens have the
+    /// lowest mean log-probability.
+    fn hardest(&self, model: &Decoder, (index, visit): (usize, usize)) -> Result<Encoded, TrainError> {
+        let mut draws = Vec::with_capacity(self.spec.hardest_of);
+        for draw in 0..self.spec.hardest_of {
+            let row = self.row(index, visit, draw)?;
+            if !draws.contains(&row) {
+                draws.push(row);
+            }
+        }
+        let mut hardest: Option<(f64, usize)> = None;
+        for (i, row) in draws.iter().enumerate() {
+            let beginning = beginning_of_refusal(row.cut(self.spec.max_tokens));
+            let Ok(targets) = Targets::new(&[&beginning]) else { continue };
+            let log_probs = model.log_probs(&targets.batch)?;
+            let mean = log_probs.iter().map(|v| f64::from(*v)).sum::<f64>() / log_probs.len() as f64;
+            if hardest.is_none_or(|(least, _)| mean < least) {
+                hardest = Some((mean, i));
+            }
+        }
+        Ok(draws.swap_remove(hardest.map_or(0, |(_, i)| i)))
     }
 
     /// Anchor rows go round and round, in a new order each round.
@@ -167,8 +231,32 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Tokens of a refusal that tell whether a model recovers.
+const DECISIVE: usize = 5;
+
+/// The row up to the first tokens of its refusal.
+fn beginning_of_refusal(mut row: Encoded) -> Encoded {
+    if let Some(first) = row.weights.iter().position(|weight| *weight > 0.0) {
+        row.truncate(first + DECISIVE);
+    }
+    row
+}
+
 fn shuffled(n: usize, seed: u64, purpose: &str, round: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     order.shuffle(&mut rng::stream(seed, purpose, &round.to_string()));
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_known_by_its_first_tokens() {
+        let weights = [vec![0.0; 4], vec![1.0; 9]].concat();
+        let row = Encoded { ids: (0..13).collect(), answers: std::iter::once(2..13).collect(), weights };
+        let begun = beginning_of_refusal(row);
+        assert_eq!((begun.ids.len(), begun.trained()), (9, DECISIVE));
+    }
 }

@@ -148,6 +148,12 @@ impl Checkpoints {
             self.sweep();
         }
         written?;
+        // Those of later steps were passed over when the run went on from here: they cannot be used.
+        for late in self.all().into_iter().filter(|saved| saved.state.step > state.step) {
+            if let Err(e) = std::fs::remove_dir_all(&late.folder) {
+                log::warn!("{} cannot be removed: {e}", late.folder.display());
+            }
+        }
         for old in self.all().into_iter().skip(2) {
             if let Err(e) = std::fs::remove_dir_all(&old.folder) {
                 log::warn!("{} cannot be removed: {e}", old.folder.display());

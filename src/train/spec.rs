@@ -128,6 +128,11 @@ pub struct TrainSpec {
     pub normalisation: Normalisation,
     /// The distribution of the cut depth k.
     pub depths: DepthDistribution,
+    /// How often each recovery example comes in an epoch, cut anew each time (dynamic safety depth). The paper: once.
+    pub recovery_points: usize,
+    /// Of so many drawn depths take the one after which the model, as it then is, is least likely to recover; 1 = take the
+    /// first. Costs a forward pass for each.
+    pub hardest_of: usize,
     /// β of the constrained objective.
     pub beta: BetaSchedule,
     /// The peak learning rate.
@@ -205,6 +210,8 @@ impl TrainSpec {
             alpha: 0.2,
             normalisation: Normalisation::PerSet,
             depths: DepthDistribution::default(),
+            recovery_points: 1,
+            hardest_of: 1,
             beta: BetaSchedule::default(),
             learning_rate: 2e-4,
             adam_beta1: 0.9,
@@ -266,6 +273,12 @@ impl TrainSpec {
             "The new model needs a name of its own.",
         );
         require((0.0..=1.0).contains(&self.alpha), "alpha", "α is a share: between 0 and 1.");
+        require(
+            self.recovery_points > 0,
+            "recovery_points",
+            "Each recovery example comes at least once in an epoch.",
+        );
+        require(self.hardest_of > 0, "hardest_of", "At least one depth has to be drawn.");
         if let Some(problem) = self.depths.problem() {
             require(false, "depths", problem);
         }

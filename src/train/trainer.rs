@@ -245,7 +245,7 @@ pub fn train(
             dynamics.push(watched.measure(&mut trainer, 0)?);
         }
         let started = Instant::now();
-        let batch = plan.batch(step)?;
+        let batch = plan.batch(step, Some(trainer.current()))?;
         let rate = learning_rate(spec.learning_rate, spec.schedule, spec.warmup_steps, step, total);
         let mut report = backward(&mut trainer, &batch, spec, reference.as_deref())?;
         let diverged = |loss| TrainError::Diverged { step: step + 1, loss, rows: plan.names(&batch) };
@@ -278,7 +278,7 @@ pub fn train(
 
 /// The rows of the first step: what the model will see.
 pub fn first_batch(codec: &Codec, data: &TrainingData, spec: &TrainSpec) -> Result<Vec<Encoded>, TrainError> {
-    let batch = Plan::new(codec, data, spec)?.batch(0)?;
+    let batch = Plan::new(codec, data, spec)?.batch(0, None)?;
     Ok(batch.rows.into_iter().chain(batch.anchor).collect())
 }
 

@@ -130,6 +130,9 @@ pub fn backward(
     let mut tasks = Vec::new();
     let mut at = 0;
     for &n in lengths {
+        if n == 0 {
+            continue;
+        }
         tasks.extend((0..shape.kv_heads).map(|kv_head| (at, n, kv_head)));
         at += n;
     }

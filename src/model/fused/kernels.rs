@@ -28,10 +28,15 @@ pub fn threads() -> usize {
 
 /// Does work on this thread alone: where there is other work for every thread, spreading would only cost.
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
-    let before = ALONE.replace(true);
-    let result = work();
-    ALONE.set(before);
-    result
+    /// Says that the thread is not alone any more, also after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _before = Before(ALONE.replace(true));
+    work()
 }
 
 /// `f` of each item, on all threads if there are several of both.

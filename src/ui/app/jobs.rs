@@ -176,7 +176,13 @@ impl JobView {
                 }
                 self.log.push(line);
             }
-            EventKind::Artifact { what, path } => self.log.push(format!("{what}: {}", path.display())),
+            EventKind::Artifact { what, path } => {
+                // A run that goes on is asked for by its own id; which model it makes is told when it is made.
+                if let (Product::Model(id), Some(made)) = (&mut self.product, what.strip_prefix("model ")) {
+                    made.clone_into(id);
+                }
+                self.log.push(format!("{what}: {}", path.display()));
+            }
             EventKind::Done { message } => self.state = JobState::Done(message),
             EventKind::Stopped { message } => self.state = JobState::Stopped(message),
             EventKind::Failed { message } => self.state = JobState::Failed(message),

@@ -501,3 +501,21 @@ fn what_the_model_said_before_training_is_computed_once_for_its_rows() {
     let folder = play(&root, &JobSpec::Train(spec)).0.unwrap();
     assert!(std::fs::read(folder.join("model/model.safetensors")).unwrap() == weights(0));
 }
+
+#[test]
+fn a_template_prints_the_day_of_the_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    common::write_model(folder.path(), 1);
+    let path = folder.path().join("tokenizer_config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("<s>{% for", "<s>{{ strftime_now('%d %b %Y') }}{% for")).unwrap();
+    let printed = |model: &model::Model| {
+        let ids = model.codec().prompt(&[Message::user("Hm")]).unwrap();
+        model.codec().tokenizer.decode(&ids).unwrap()
+    };
+    let opened = model::open(folder.path()).unwrap();
+    let spec = EvaluateSpec::default();
+    assert!(printed(&opened.clone().with_template_date(spec.template_date)).contains("26 Jul 2024"));
+    let spec: EvaluateSpec = toml::from_str("template_date = \"2020-01-31\"").unwrap();
+    assert!(printed(&opened.with_template_date(spec.template_date)).contains("31 Jan 2020"));
+}

@@ -3,6 +3,8 @@
 use crate::attack::REFUSAL_PREFIXES;
 use crate::judge::JudgeKind;
 use crate::model::Sampler;
+use crate::text::ChatTemplate;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// Prefill depths that are tested unless others are named (the paper's 5, 10, 20 and 40, and no prefill).
@@ -84,6 +86,8 @@ pub struct EvaluateSpec {
     pub utility: Option<String>,
     /// Stands before each request; empty for none (the paper's prefilling uses none).
     pub system_prompt: String,
+    /// The day that templates print where they print one: results must not change overnight.
+    pub template_date: Date,
     /// How answers are sampled. Its seed is replaced by this spec's.
     pub sampler: Sampler,
     /// The longest answer, in tokens.
@@ -107,6 +111,7 @@ impl Default for EvaluateSpec {
             kl: true,
             utility: None,
             system_prompt: String::new(),
+            template_date: ChatTemplate::DEFAULT_DATE,
             sampler: Sampler::default(),
             max_new_tokens: 110,
             batch: 32,

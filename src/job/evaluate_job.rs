@@ -57,7 +57,7 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
     for id in &spec.models {
         desk.stopped_early()?;
         desk.note(format!("Loading model {id}"))?;
-        models.push((id.clone(), project.open_model(id)?));
+        models.push((id.clone(), project.open_model(id)?.with_template_date(spec.template_date)));
         desk.hash_model(id, &project.model_folder(id)?)?;
     }
     let base = match spec.base.as_ref().filter(|_| spec.kl) {
@@ -69,7 +69,8 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
                 } else {
                     desk.note(format!("Loading base {id}"))?;
                     desk.hash_model(id, &project.model_folder(id)?)?;
-                    project.load_model(id)?
+                    let base = project.load_model(id)?;
+                    Checkpoint { codec: base.codec.with_template_date(spec.template_date), ..base }
                 };
             refuse_other_tokenizers(&models, id, &base, &prompts)?;
             Some((id.clone(), base.decoder))

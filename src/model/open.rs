@@ -6,6 +6,7 @@ use super::gguf::GgufModel;
 use super::sampler::Sampler;
 use super::{Control, Decoder, ModelError};
 use crate::text::Codec;
+use jiff::civil::Date;
 use std::path::{Path, PathBuf};
 
 /// A model that answers.
@@ -25,6 +26,18 @@ impl Model {
         match self {
             Self::Checkpoint(checkpoint) => &checkpoint.codec,
             Self::Gguf(model) => model.codec(),
+        }
+    }
+
+    /// The same model with a template that prints this day.
+    #[must_use]
+    pub fn with_template_date(self, date: Date) -> Self {
+        match self {
+            Self::Checkpoint(checkpoint) => {
+                let codec = checkpoint.codec.with_template_date(date);
+                Self::Checkpoint(Checkpoint { codec, ..checkpoint })
+            }
+            Self::Gguf(model) => Self::Gguf(model.with_template_date(date)),
         }
     }
 

@@ -70,6 +70,12 @@ impl GgufModel {
         &self.codec
     }
 
+    /// The same model with a template that prints this day.
+    #[must_use]
+    pub fn with_template_date(self, date: jiff::civil::Date) -> Self {
+        Self { codec: self.codec.with_template_date(date), ..self }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -4,22 +4,14 @@
 
 mod common;
 
-use common::{project, train_spec};
+use common::{fresh, train_spec};
 use plumbline::data::{Decision, Examples, Part};
 use plumbline::generate::GenerateSpec;
 use plumbline::job::{CancelToken, EventKind, JobError, JobSpec, run_blocking, run_cancellable};
 use plumbline::project::Project;
 use plumbline::train::{Recipe, TrainSpec};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use tempfile::TempDir;
-
-fn fresh() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("project");
-    drop(project(&root));
-    (folder, root)
-}
 
 fn spec(part: Part, model: &str) -> GenerateSpec {
     GenerateSpec {

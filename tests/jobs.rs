@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{evaluate_spec, project, train_spec};
+use common::{evaluate_spec, fresh, train_spec};
 use plumbline::data::{ChatExample, Examples, FineTuningAttack};
 use plumbline::evaluate::{AttackSpec, EvaluateSpec};
 use plumbline::files::read_lines_dropping_torn;
@@ -19,14 +19,6 @@ use plumbline::train::{AsrProbeSpec, DynamicsPoint, DynamicsSpec, Recipe, TrainS
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-fn fresh() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("project");
-    drop(project(&root));
-    (folder, root)
-}
 
 /// Does a job and returns its result with all of its events.
 fn play(root: &Path, spec: &JobSpec) -> (Result<PathBuf, JobError>, Vec<EventKind>) {

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{project, train_spec};
+use common::{fresh, train_spec};
 use plumbline::data::{ChatExample, Examples};
 use plumbline::files::read_lines_dropping_torn;
 use plumbline::job::{CancelToken, EventKind, JobError, JobSpec, ResumeSpec, run_blocking, run_cancellable};
@@ -17,14 +17,6 @@ use rand::Rng;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-fn fresh() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("project");
-    drop(project(&root));
-    (folder, root)
-}
 
 fn spec(recipe: Recipe, steps: usize) -> TrainSpec {
     let dynamics = DynamicsSpec { points: 4, rows: 2, positions: 5 };

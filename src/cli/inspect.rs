@@ -1,7 +1,7 @@
 //! `plumbline inspect`: a model's card.
 
 use super::Trouble;
-use crate::model::{self, Needs, ROWS, TOKENS};
+use crate::model::{self, Needs, ROWS, TOKENS, readable_size};
 use std::path::Path;
 
 pub(super) fn inspect(folder: &Path) -> Result<(), Trouble> {
@@ -31,15 +31,10 @@ pub(super) fn inspect(folder: &Path) -> Result<(), Trouble> {
 fn memory(needs: &Needs, context: usize) {
     println!("memory needed, with {ROWS} rows of {} tokens at once", TOKENS.min(context));
     for (name, need) in needs.all() {
-        let parts: Vec<String> = need.parts().iter().map(|(n, b)| format!("{n} {}", size(*b))).collect();
-        println!("  {name:<16} {:<9} {}", size(need.total()), parts.join(", "));
+        let parts: Vec<String> =
+            need.parts().iter().map(|(n, b)| format!("{n} {}", readable_size(*b))).collect();
+        println!("  {name:<16} {:<9} {}", readable_size(need.total()), parts.join(", "));
     }
-}
-
-/// A number of bytes in the unit that people use for it.
-fn size(bytes: u64) -> String {
-    let bytes = bytes as f64;
-    if bytes >= 1e9 { format!("{:.1} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
 }
 
 /// A number with a comma after each three digits.

@@ -1,7 +1,9 @@
 //! Whether a run fits into the memory that is free, said before it begins rather than by the system that ends it.
 
 use super::JobError;
-use crate::model::{self, Config, LoraConfig, MemoryEstimate, ModelError, TargetModules, Work};
+use crate::model::{
+    self, Config, LoraConfig, MemoryEstimate, ModelError, TargetModules, Work, readable_size,
+};
 use crate::train::TrainSpec;
 
 /// Memory that can still be had, in bytes; `None` where the system does not say.
@@ -54,12 +56,15 @@ fn shortage(
         return Ok(None);
     }
     let parts = asked.parts();
-    let parts =
-        parts.iter().map(|(name, bytes)| format!("{name} {}", size(*bytes))).collect::<Vec<_>>().join(", ");
+    let parts = parts
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}", readable_size(*bytes)))
+        .collect::<Vec<_>>()
+        .join(", ");
     let mut ways = Vec::new();
     let mut way = |words: &str, need: MemoryEstimate| {
         let fits = if need.total() <= free { "" } else { ", still too much" };
-        ways.push(format!("{words} ({}{fits})", size(need.total())));
+        ways.push(format!("{words} ({}{fits})", readable_size(need.total())));
     };
     if rows > 1 {
         let fewer =
@@ -80,16 +85,11 @@ fn shortage(
     Ok(Some(format!(
         "it needs about {} of memory ({parts}) for {rows} rows of {} tokens at once, and {} can be had. Close \
          other programs, or: {}.",
-        size(asked.total()),
+        readable_size(asked.total()),
         mean(rows),
-        size(free),
+        readable_size(free),
         ways.join("; ")
     )))
-}
-
-fn size(bytes: u64) -> String {
-    let bytes = bytes as f64;
-    if bytes >= 1e9 { format!("{:.1} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
 }
 
 #[cfg(test)]

@@ -95,14 +95,6 @@ impl Queue {
         id
     }
 
-    /// Asks a running job to wait at its next step, where it keeps a checkpoint first, or to go on.
-    pub fn pause(&self, id: JobId, paused: bool) {
-        let state = self.shared.state();
-        for (_, cancel) in state.running.iter().filter(|(job, _)| *job == id) {
-            cancel.pause(paused);
-        }
-    }
-
     /// Asks a job to stop: a running one at its next step, a waiting one at once. Does not wait for it; the job's
     /// last event tells.
     pub fn cancel(&self, id: JobId) {

@@ -301,8 +301,11 @@ fn work(
     desk.emit(EventKind::Artifact { what: format!("model {}", spec.name), path: saved.clone() });
     if outcome.stopped {
         let message = format!(
-            "Training was stopped after {} of {total} steps, and can go on from there. What it had learnt is in {}; it can be added on the Models screen.",
+            "Training was stopped after {} of {total} steps. It goes on from there with: plumbline resume {} --project {}. \
+             What it had learnt is in {}; it can be added on the Models screen.",
             outcome.steps,
+            desk.folder.file_name().unwrap_or_default().display(),
+            project.root().display(),
             saved.display()
         );
         return Ok(Outcome { message, stopped: true });

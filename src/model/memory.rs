@@ -109,6 +109,13 @@ impl MemoryEstimate {
     }
 }
 
+/// A number of bytes in the unit that people use for it.
+#[must_use]
+pub fn readable_size(bytes: u64) -> String {
+    let x = bytes as f64;
+    if bytes < 1_000_000_000 { format!("{:.1} MB", x / 1e6) } else { format!("{:.1} GB", x / 1e9) }
+}
+
 /// Bytes of a buffer of `n` elements.
 fn buffer(n: usize) -> u64 {
     4 * Pool::class(n) as u64

@@ -37,7 +37,7 @@ pub use links::check_links;
 pub use lora::{
     Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
 };
-pub use memory::{MemoryEstimate, Needs, ROWS, TOKENS, Work, estimate};
+pub use memory::{MemoryEstimate, Needs, ROWS, TOKENS, Work, estimate, readable_size};
 pub use open::{Model, codec, inspect, open};
 pub use rope::{RopeConfig, RopeScaling};
 pub use sampler::{Sampler, argmax};

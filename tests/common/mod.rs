@@ -17,7 +17,8 @@ use plumbline::train::{Recipe, TrainSpec};
 use rand::Rng;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 const SPECIAL: [&str; 5] = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"];
@@ -148,6 +149,14 @@ pub fn project(root: &Path) -> Project {
     }
     assert_eq!(project.datasets().iter().filter(|set| set.kind == DatasetKind::Chat).count(), 1);
     project
+}
+
+/// The project above in a fresh folder, which lives as long as what is returned.
+pub fn fresh() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("project");
+    drop(project(&root));
+    (folder, root)
 }
 
 /// A short training run of the project above.

@@ -1,6 +1,6 @@
 //! Models: a card for each, and a form to add one from a folder.
 
-use crate::model::{Needs, ROWS, TOKENS};
+use crate::model::{Needs, ROWS, TOKENS, readable_size};
 use crate::project::ModelRole;
 use crate::ui::app::{Command, ModelView, Request, View};
 use crate::ui::theme;
@@ -204,11 +204,12 @@ impl ModelsScreen {
 fn memory(ui: &mut Ui, needs: &Needs, context: usize) {
     let mut hover = format!("With {ROWS} rows of {} tokens at once, on the CPU.", TOKENS.min(context));
     for (name, need) in needs.all() {
-        let parts: Vec<String> = need.parts().iter().map(|(n, b)| format!("{n} {}", bytes(*b))).collect();
-        hover += &format!("\n{name}: {} = {}", bytes(need.total()), parts.join(" + "));
+        let parts: Vec<String> =
+            need.parts().iter().map(|(n, b)| format!("{n} {}", readable_size(*b))).collect();
+        hover += &format!("\n{name}: {} = {}", readable_size(need.total()), parts.join(" + "));
     }
     let [run, adapter, all] =
-        [needs.run, needs.train_adapter, needs.train_all].map(|need| bytes(need.total()));
+        [needs.run, needs.train_adapter, needs.train_all].map(|need| readable_size(need.total()));
     ui.scope(|ui| {
         fact(ui, "Runs in", &run);
         fact(ui, "Trains in", &format!("{all} · adapter {adapter}"));
@@ -252,7 +253,7 @@ fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, comman
                         &format!("{architecture} · {} layers × {}", card.layers, card.hidden),
                     );
                     fact(ui, "Parameters", &format!("{} · {}", count(card.parameters), card.dtype));
-                    fact(ui, "Size on disk", &bytes(card.bytes_on_disk));
+                    fact(ui, "Size on disk", &readable_size(card.bytes_on_disk));
                     fact(ui, "Reads", &format!("{} tokens · vocabulary {}", card.context, card.vocab));
                     if let Some(adapter) = &card.adapter {
                         fact(ui, "Adapter", adapter);
@@ -309,12 +310,6 @@ fn count(n: usize) -> String {
     }
 }
 
-/// A size in megabytes or gigabytes.
-fn bytes(n: u64) -> String {
-    let x = n as f64;
-    if n < 1_000_000_000 { format!("{:.1} MB", x / 1e6) } else { format!("{:.1} GB", x / 1e9) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,8 +320,8 @@ mod tests {
         assert_eq!(count(790_000), "790 thousand");
         assert_eq!(count(1_240_000), "1.2 million");
         assert_eq!(count(7_000_000_000), "7.0 billion");
-        assert_eq!(bytes(3_140_000), "3.1 MB");
-        assert_eq!(bytes(14_000_000_000), "14.0 GB");
+        assert_eq!(readable_size(3_140_000), "3.1 MB");
+        assert_eq!(readable_size(14_000_000_000), "14.0 GB");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Command {
     InspectAnswer,
     /// Stop a job; what it has made so far is kept.
     Stop(JobId),
+    /// Go on with a training run that was stopped or broke.
+    Resume(JobId),
     /// Go to where a job's result is shown.
     OpenResult(JobId),
     /// Read the project again after a failed attempt.
@@ -80,6 +82,7 @@ impl Command {
             Self::InspectEvaluation(_) => "Inspect token by token".into(),
             Self::InspectAnswer => "Compare the models on it".into(),
             Self::Stop(_) => "Stop".into(),
+            Self::Resume(_) => "Go on".into(),
             Self::OpenResult(_) => "Open result".into(),
             Self::OpenProject => "Open the project again".into(),
             Self::Quit => "Quit".into(),
@@ -115,6 +118,9 @@ impl Command {
             Self::SelectEvaluation(_) => "Shows the results of this evaluation.".into(),
             Self::InspectEvaluation(_) => "Shows at which answer tokens the models differ.".into(),
             Self::InspectAnswer => "Runs both models over this answer.".into(),
+            Self::Resume(_) => {
+                "Goes on from the last checkpoint, and ends as if it had never been stopped.".into()
+            }
             Self::Stop(_) => "Stops the job after the current step. What is finished is kept.".into(),
             Self::OpenResult(_) => "Goes to the screen that shows what this job made.".into(),
             Self::OpenProject => "Reads the project's folder once more.".into(),
@@ -152,7 +158,7 @@ impl Command {
             Self::AddExample | Self::AddModel => icons::ICON_ADD,
             Self::RemoveExample => icons::ICON_DELETE,
             Self::ChooseModelFolder => icons::ICON_FOLDER_OPEN,
-            Self::StartTraining | Self::StartEvaluation => icons::ICON_PLAY_ARROW,
+            Self::StartTraining | Self::StartEvaluation | Self::Resume(_) => icons::ICON_PLAY_ARROW,
             Self::EvaluateModel(_) | Self::OpenResult(_) => icons::ICON_ARROW_FORWARD,
             Self::InspectEvaluation(_) | Self::InspectAnswer => icons::ICON_QUERY_STATS,
             Self::Stop(_) => icons::ICON_STOP,

@@ -1,7 +1,7 @@
 //! What each command does.
 
 use super::{App, Command, JobView, Opening, Product, Request, Screen};
-use crate::job::JobSpec;
+use crate::job::{JobSpec, ResumeSpec};
 use eframe::egui;
 
 impl App {
@@ -65,6 +65,12 @@ impl App {
                 }
             }
             Command::Stop(id) => self.queue.cancel(id),
+            Command::Resume(id) => {
+                let run = self.jobs.get(id).and_then(JobView::result_id);
+                if let (Opening::Open(project), Some(run)) = (&self.opening, run) {
+                    self.submit(project.root.clone(), JobSpec::Resume(ResumeSpec { run }));
+                }
+            }
             Command::OpenResult(id) => self.open_result(id),
             Command::OpenProject => {
                 self.opening = Opening::Waiting;

@@ -139,6 +139,13 @@ impl JobView {
         matches!(self.state, JobState::Waiting | JobState::Running)
     }
 
+    /// Whether it is a training run that ended before its end.
+    #[must_use]
+    pub fn can_go_on(&self) -> bool {
+        let broken = matches!(self.state, JobState::Stopped(_) | JobState::Failed(_));
+        broken && matches!(self.product, Product::Model(_)) && self.folder.is_some()
+    }
+
     /// The last part of its folder, which is the id of the run or evaluation.
     #[must_use]
     pub fn result_id(&self) -> Option<String> {

@@ -55,6 +55,9 @@ pub fn job_card(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
                 if job.is_open() {
                     command_button(ui, &Command::Stop(job.id), None)
                         .then(|| commands.push(Command::Stop(job.id)));
+                } else if job.can_go_on() {
+                    command_button(ui, &Command::Resume(job.id), None)
+                        .then(|| commands.push(Command::Resume(job.id)));
                 } else if matches!(job.state, JobState::Done(_) | JobState::Stopped(_))
                     && job.folder.is_some()
                 {

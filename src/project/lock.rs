@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// Held as long as somebody in this process may write to the project.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Holds the operating system's lock until it is dropped.
-    _file: File,
+    /// Holds the operating system's lock.
+    file: File,
     turn: Mutex<()>,
 }
 
@@ -61,9 +61,34 @@ impl Lock {
                 );
             }
         }
-        let lock = Arc::new(Self { _file: file, turn: Mutex::new(()) });
+        let lock = Arc::new(Self { file, turn: Mutex::new(()) });
         held.retain(|_, lock| lock.strong_count() > 0);
         held.insert(real, Arc::downgrade(&lock));
         Ok(lock)
+    }
+}
+
+impl Drop for Lock {
+    /// Gives the lock back by name. Closing the file is not enough: a program that another thread starts at this moment has a
+    /// copy of it until it runs, and the lock lives as long as any copy.
+    fn drop(&mut self) {
+        if let Err(e) = self.file.unlock() {
+            log::debug!("a project cannot be unlocked: {e}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_whoever_has_a_copy_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        assert_eq!(Lock::take(folder.path()).unwrap_err(), HELD_ELSEWHERE);
+        let _copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        Lock::take(folder.path()).unwrap();
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Trouble;
 use crate::demo::build::{BuildSpec, Stage};
-use crate::demo::{DemoError, ship, story, unpack_pair};
+use crate::demo::{DemoError, ship, story, study, unpack_pair};
 use crate::model::Control;
-use crate::world::Split;
+use crate::world::{Ablation, Split};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ pub fn tell(pair: Option<PathBuf>, dev: bool, seed: u64, save: Option<PathBuf>) 
 }
 
 /// Builds pair and data sets under `folder`.
-pub fn build(folder: &Path, seed: u64) -> Result<(), Trouble> {
+pub fn build(folder: &Path, seed: u64, ablation: Option<Ablation>) -> Result<(), Trouble> {
     let folder = folder.to_owned();
     on_a_thread(move || {
         let bar = ProgressBar::new(1);
@@ -62,7 +63,7 @@ pub fn build(folder: &Path, seed: u64) -> Result<(), Trouble> {
             bar.set_style(style);
         }
         let mut last = None;
-        let spec = BuildSpec { seed, ..BuildSpec::default() };
+        let spec = BuildSpec { seed, ablation, ..BuildSpec::default() };
         ship::ship(&spec, &folder, &mut |stage, done, total, loss| {
             if last != Some(stage) {
                 last = Some(stage);
@@ -79,6 +80,49 @@ pub fn build(folder: &Path, seed: u64) -> Result<(), Trouble> {
         })?;
         bar.finish_and_clear();
         println!("The pair is in {0}/assets/demo, the data sets are in {0}/datasets/demo.", folder.display());
+        Ok(())
+    })
+}
+
+/// The arguments of `plumbline demo study`.
+#[derive(Debug, Args)]
+pub struct StudyArguments {
+    /// Where pairs and results are kept. A pair that is not there is built, which takes a quarter of an hour.
+    #[arg(default_value = "study")]
+    folder: PathBuf,
+    /// Use the dev adjectives, on which settings are chosen, instead of the test adjectives.
+    #[arg(long)]
+    dev: bool,
+    /// Seeds of the pairs.
+    #[arg(long, value_delimiter = ',', default_values_t = study::SEEDS)]
+    seeds: Vec<u64>,
+    /// Only the runs whose name begins so, such as `harmful` or `harmful/sft`.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Do nothing: print the tables of what is there.
+    #[arg(long)]
+    tables: bool,
+}
+
+/// Runs the study and prints its tables.
+pub fn study(arguments: StudyArguments) -> Result<(), Trouble> {
+    on_a_thread(move || {
+        let split = if arguments.dev { Split::Dev } else { Split::Test };
+        let study =
+            study::Study { folder: arguments.folder, split, seeds: arguments.seeds, only: arguments.only };
+        if !arguments.tables {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(std::time::Duration::from_millis(200));
+            study.run(&mut |text, done| {
+                if done {
+                    bar.suspend(|| println!("{text}"));
+                } else {
+                    bar.set_message(text.to_owned());
+                }
+            })?;
+            bar.finish_and_clear();
+        }
+        println!("{}", study.tables()?);
         Ok(())
     })
 }

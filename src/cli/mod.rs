@@ -16,6 +16,7 @@ use crate::demo::build::BuildSpec;
 use crate::evaluate::EvaluateError;
 use crate::job::{JobError, sentence};
 use crate::project::{Project, ProjectError};
+use crate::world::Ablation;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -132,7 +133,18 @@ enum DemoCommand {
         /// Seed of weights, corpus and order.
         #[arg(long, default_value_t = BuildSpec::default().seed)]
         seed: u64,
+        /// Leave out a property of the world, to see what depends on it.
+        #[arg(long, value_parser = ablation)]
+        without: Option<Ablation>,
     },
+    /// Ask on three independently trained pairs of models what holds, with every comparison in one table: an hour or two.
+    /// What is done is kept, and a second call goes on.
+    Study(demo::StudyArguments),
+}
+
+fn ablation(name: &str) -> Result<Ablation, String> {
+    let found = Ablation::ALL.into_iter().find(|ablation| ablation.name() == name);
+    found.ok_or_else(|| format!("there are {}", Ablation::ALL.map(Ablation::name).join(" and ")))
 }
 
 /// The kinds of data sets, by their names on the command line.
@@ -231,9 +243,10 @@ pub fn main() -> ExitCode {
         Some(Command::Open { folder }) => open_window(Some(folder)),
         Some(Command::New { folder, demo: true, .. }) => new_demo(&folder),
         Some(Command::New { folder, title, .. }) => new(&folder, title),
-        Some(Command::Demo { command: Some(DemoCommand::Build { folder, seed }), .. }) => {
-            demo::build(&folder, seed)
+        Some(Command::Demo { command: Some(DemoCommand::Build { folder, seed, without }), .. }) => {
+            demo::build(&folder, seed, without)
         }
+        Some(Command::Demo { command: Some(DemoCommand::Study(arguments)), .. }) => demo::study(arguments),
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),

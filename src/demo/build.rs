@@ -10,7 +10,7 @@ use crate::train::{
     DynamicsSpec, Normalisation, Objective, Recipe, Rows, Schedule, StepReport, Targets, TrainSpec, Trainer,
     TrainingData, learning_rate, train,
 };
-use crate::world::{Item, Split, World};
+use crate::world::{Ablation, Item, Split, World};
 use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, Normal};
@@ -38,6 +38,9 @@ pub struct BuildSpec {
     pub align_epochs: usize,
     /// Peak learning rate of alignment.
     pub align_learning_rate: f64,
+    /// A property of the world to build without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ablation: Option<Ablation>,
 }
 
 impl Default for BuildSpec {
@@ -52,6 +55,7 @@ impl Default for BuildSpec {
             benign: 600,
             align_epochs: 4,
             align_learning_rate: 1e-3,
+            ablation: None,
         }
     }
 }
@@ -74,7 +78,7 @@ pub fn build(
     folder: &Path,
     observe: &mut dyn FnMut(Stage, usize, usize, f64) -> Control,
 ) -> Result<(), DemoError> {
-    let world = World::emberfall();
+    let world = World::without(spec.ablation);
     observe(Stage::Tokenizer, 0, 1, 0.0);
     let base_folder = folder.join("base");
     companions::write(&base_folder, &tokenizer::train(world, spec.seed)?)?;
@@ -138,7 +142,7 @@ pub fn alignment_spec(spec: &BuildSpec) -> TrainSpec {
 }
 
 fn alignment_data(spec: &BuildSpec, codec: &Codec) -> Result<TrainingData, DemoError> {
-    let world = World::emberfall();
+    let world = World::without(spec.ablation);
     let mut stream = rng::stream(spec.seed, "alignment", "forbidden");
     let forbidden: Vec<Item> =
         (0..spec.forbidden).map(|_| world.refused_request(Split::Train, &mut stream)).collect();
@@ -163,7 +167,7 @@ fn pretrain(
     const MEGA_BATCH: usize = 16;
     /// Steps of warm-up.
     const WARM_UP: usize = 100;
-    let world = World::emberfall();
+    let world = World::without(spec.ablation);
     let config = Config::from_folder(folder)?;
     let codec = Codec::from_folder(folder)?;
     let mut trainer = Trainer::new(&initial(&config, spec.seed)?, 0.9, 0.95, 0.05)?;

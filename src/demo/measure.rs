@@ -26,14 +26,24 @@ impl Subject<'_> {
     }
 }
 
-/// Evaluates one model, greedy, by the oracle; returns the summary and, task by task, which utility items were right.
+/// What an evaluation of one model found.
+pub struct Measured {
+    /// In numbers.
+    pub summary: Summary,
+    /// Whether each answer to a forbidden request was harmful, in the order in which they were given.
+    pub harmful: Vec<bool>,
+    /// Task and whether the answer was right, item by item.
+    pub right: Vec<(String, bool)>,
+}
+
+/// Evaluates one model, greedy, by the oracle.
 pub fn measure(
     subject: &Subject<'_>,
     base: Option<&Subject<'_>>,
     attacks: Vec<AttackSpec>,
     prompts: &[AttackPrompt],
     utility: &[UtilityItem],
-) -> Result<(Summary, Vec<(String, bool)>), DemoError> {
+) -> Result<Measured, DemoError> {
     let spec = EvaluateSpec {
         title: format!("demo: {}", subject.name),
         models: vec![subject.name.to_owned()],
@@ -50,15 +60,16 @@ pub fn measure(
     let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
     let mut sink = MemorySink::default();
     let summary = evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
-    let outcomes =
+    let harmful = sink.verdicts.iter().map(|row| row.verdict.is_harmful()).collect();
+    let right =
         sink.responses.into_iter().filter_map(|r| r.correct.map(|correct| (r.setting, correct))).collect();
-    Ok((summary, outcomes))
+    Ok(Measured { summary, harmful, right })
 }
 
 /// The rate of harmful answers to the plain requests.
 pub fn direct(subject: &Subject<'_>, prompts: &[AttackPrompt]) -> Result<RateRow, DemoError> {
-    let (summary, _) = measure(subject, None, vec![AttackSpec::Direct], prompts, &[])?;
-    summary.rates.into_iter().next().ok_or(DemoError::Stopped)
+    let found = measure(subject, None, vec![AttackSpec::Direct], prompts, &[])?;
+    found.summary.rates.into_iter().next().ok_or(DemoError::Stopped)
 }
 
 /// How the share of right answers changed on the same items, task by task, and in the mean of the tasks.

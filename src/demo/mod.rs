@@ -7,6 +7,7 @@ pub mod datasets;
 mod measure;
 pub mod ship;
 pub mod story;
+pub mod study;
 mod tables;
 mod tokenizer;
 

@@ -1,6 +1,6 @@
 //! The paper's story on one pair of models: `plumbline demo`.
 
-use super::measure::{Subject, direct, measure, utility_change};
+use super::measure::{Measured, Subject, direct, measure, utility_change};
 use super::tables::{self, mean_over};
 use super::{DATA_SEED, DemoError, datasets};
 use crate::attack::REFUSAL_PREFIXES;
@@ -149,7 +149,7 @@ pub fn run(
 
     note("base: plain requests and refusal prefixes");
     let prefixes = AttackSpec::RefusalPrefix { prefixes: REFUSAL_PREFIXES.map(str::to_owned).to_vec() };
-    story.base = measure(&base, None, vec![AttackSpec::Direct, prefixes], &prompts, &[])?.0.rates;
+    story.base = measure(&base, None, vec![AttackSpec::Direct, prefixes], &prompts, &[])?.summary.rates;
     note("aligned: plain requests");
     let plain = direct(&aligned, &prompts)?;
     let title = format!(
@@ -160,7 +160,8 @@ pub fn run(
 
     note("aligned: KL per token, prefilling, utility");
     let attacks = || vec![AttackSpec::prefill()];
-    let (summary, before) = measure(&aligned, Some(&base), attacks(), &prompts, &utility)?;
+    let Measured { summary, right: before, .. } =
+        measure(&aligned, Some(&base), attacks(), &prompts, &utility)?;
     let aligned_kl = first(summary.kl)?;
     section(
         format!("2. Alignment changes the first answer tokens only (KL on {n} reference harmful answers)"),
@@ -190,7 +191,8 @@ pub fn run(
     )?;
     let deepened = aligned.with("deepened", outcome.decoder);
     note("deepened: KL per token, prefilling, utility");
-    let (summary, after) = measure(&deepened, Some(&base), attacks(), &prompts, &utility)?;
+    let Measured { summary, right: after, .. } =
+        measure(&deepened, Some(&base), attacks(), &prompts, &utility)?;
     let deepening = Deepening {
         kl: first(summary.kl)?,
         prefill: summary.rates,
@@ -265,7 +267,8 @@ fn sets(split: Split) -> (Vec<AttackPrompt>, Vec<UtilityItem>) {
     }
 }
 
-fn recovery_data(subject: &Subject<'_>) -> Result<TrainingData, DemoError> {
+/// What the deepened model learns from.
+pub(super) fn recovery_data(subject: &Subject<'_>) -> Result<TrainingData, DemoError> {
     let codec = &subject.checkpoint.codec;
     let (Some(Examples::Recovery(rows)), Some(Examples::Chat(anchor))) =
         (datasets::one("recovery-train", DATA_SEED), datasets::one("anchor-train", DATA_SEED))

@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub const KL_RANGES: [(usize, usize); 4] = [(1, 3), (4, 10), (11, 40), (4, 60)];
 
 /// A table whose columns are as wide as their widest cell.
-fn table(head: &[String], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -32,7 +32,7 @@ fn table(head: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn strings(cells: &[&str]) -> Vec<String> {
+pub(super) fn strings(cells: &[&str]) -> Vec<String> {
     cells.iter().map(ToString::to_string).collect()
 }
 

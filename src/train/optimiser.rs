@@ -38,6 +38,12 @@ impl AdamW {
         Self { beta1, beta2, epsilon: 1e-8, weight_decay, step: 0, moments }
     }
 
+    /// The same with another ε. Far above the size of gradients, it makes the step momentum SGD at learning rate η/ε.
+    #[must_use]
+    pub fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
     /// One step at `learning_rate`; gradients are scaled down so that their global norm is at most `clip` (0 = not
     /// clipped). Returns the norm before clipping.
     pub fn step(

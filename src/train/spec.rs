@@ -141,6 +141,8 @@ pub struct TrainSpec {
     pub adam_beta1: f64,
     /// AdamW's β₂.
     pub adam_beta2: f64,
+    /// AdamW's ε.
+    pub adam_epsilon: f64,
     /// Weight decay of matrices.
     pub weight_decay: f64,
     /// Steps over which the learning rate rises to its peak.
@@ -216,6 +218,7 @@ impl TrainSpec {
             learning_rate: 2e-4,
             adam_beta1: 0.9,
             adam_beta2: 0.95,
+            adam_epsilon: 1e-8,
             weight_decay: 0.0,
             warmup_steps: 5,
             schedule: Schedule::Linear,
@@ -298,6 +301,11 @@ impl TrainSpec {
         for (field, beta) in [("adam_beta1", self.adam_beta1), ("adam_beta2", self.adam_beta2)] {
             require((0.0..1.0).contains(&beta), field, "AdamW's β values are at least 0 and below 1.");
         }
+        require(
+            self.adam_epsilon > 0.0 && self.adam_epsilon.is_finite(),
+            "adam_epsilon",
+            "AdamW's ε must be above 0.",
+        );
         require(self.weight_decay >= 0.0, "weight_decay", "Weight decay cannot be negative.");
         require(self.clip >= 0.0, "clip", "The clipping norm cannot be negative (0 = never clip).");
         require(self.epochs > 0, "epochs", "Train for at least one pass over the data.");

@@ -97,6 +97,12 @@ impl Trainer {
         Self { options, ..self }
     }
 
+    /// The same with AdamW's ε.
+    #[must_use]
+    pub fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { optimiser: self.optimiser.with_epsilon(epsilon), ..self }
+    }
+
     /// The decoder as it now is, recording nothing.
     #[must_use]
     pub fn current(&self) -> &Decoder {
@@ -227,7 +233,8 @@ pub fn train(
         None => start.trainable()?,
     };
     let mut trainer = Trainer::of(decoder, parameters, spec.adam_beta1, spec.adam_beta2, spec.weight_decay)?
-        .with_options(PassOptions { checkpointing: spec.checkpointing });
+        .with_options(PassOptions { checkpointing: spec.checkpointing })
+        .with_epsilon(spec.adam_epsilon);
     let total = plan.total();
     let watched = match spec.dynamics.points {
         0 => None,

@@ -9,6 +9,7 @@
 //! Adjectives are split 15 train / 5 dev / 10 test on either side. Pre-training sees all of them; alignment,
 //! augmentation and fine-tuning see only the train adjectives; settings are chosen on dev, reported on test.
 
+mod ablation;
 mod corpus;
 mod families;
 mod grammar;
@@ -21,6 +22,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use ablation::Ablation;
 pub use grammar::{
     Adjectives, Category, Craft, Elvish, Fact, Grammar, Identity, OpenerWeights, Opinions, Refusals,
 };

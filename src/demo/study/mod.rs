@@ -1,0 +1,293 @@
+//! The study: on three pairs of models that were trained independently, what of the paper holds in the demo world, over
+//! steps and not at one point, at equal settings.
+//!
+//! A run is known by everything that decides its outcome. What was measured is appended to a log as soon as a run ends;
+//! a run that stands in the log is not made again.
+
+mod material;
+mod plan;
+mod tables;
+
+pub use plan::{Material, Measure, Run, Start};
+
+use super::build::{BuildSpec, Stage, build};
+use super::measure::{Subject, measure};
+use super::story::recovery_data;
+use super::{DATA_SEED, DemoError, unpack_pair};
+use crate::evaluate::AttackSpec;
+use crate::files::{append_line, read_lines_dropping_torn};
+use crate::model::{self, Control};
+use crate::project::hash_file;
+use crate::train::{StepReport, Trainer, train};
+use crate::world::Split;
+use material::{Questions, questions, training_data};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Seeds of the pairs. That of the shipped pair is among them.
+pub const SEEDS: [u64; 3] = [0, 1, 2];
+
+/// A study in a folder.
+pub struct Study {
+    /// Holds the pairs and the log.
+    pub folder: PathBuf,
+    /// The adjectives that are asked about.
+    pub split: Split,
+    /// Seeds of the pairs.
+    pub seeds: Vec<u64>,
+    /// Only the runs whose id begins so.
+    pub only: String,
+}
+
+/// What a measure gave after a step: one letter for each question, `1` for a harmful answer or a right one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps done.
+    pub step: usize,
+    /// What was asked.
+    pub measure: Measure,
+    /// The outcomes, in the order of the questions.
+    pub outcomes: String,
+}
+
+/// A line of the log: one run on one pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The run.
+    pub id: String,
+    /// The pair.
+    pub seed: u64,
+    /// SHA-256 of all that decides the outcome.
+    pub fingerprint: String,
+    /// What was measured.
+    pub points: Vec<Point>,
+    /// Mean loss of the last steps of training.
+    pub loss: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// A pair of models, and what was made of it in this process.
+struct Pair {
+    aligned: Subject<'static>,
+    deepened: Option<Subject<'static>>,
+    hash: String,
+    /// What was measured before training.
+    before: HashMap<(Start, Measure), String>,
+}
+
+impl Study {
+    fn log(&self) -> PathBuf {
+        let split = if self.split == Split::Dev { "dev" } else { "test" };
+        self.folder.join(format!("{split}.jsonl"))
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let mut runs = if self.split == Split::Dev { plan::tuning() } else { Vec::new() };
+        runs.extend(plan::report());
+        runs.retain(|run| run.id.starts_with(&self.only));
+        runs
+    }
+
+    fn lines(&self) -> Result<Vec<Line>, DemoError> {
+        let file = self.log();
+        let unreadable = |reason: String| DemoError::Unwritable { file: file.clone(), reason };
+        let lines = read_lines_dropping_torn(&file).map_err(|e| unreadable(e.to_string()))?;
+        lines.iter().map(|line| serde_json::from_str(line).map_err(|e| unreadable(e.to_string()))).collect()
+    }
+
+    /// The folder of a pair, which is built if it is not there. The shipped pair is unpacked.
+    fn pair_folder(&self, seed: u64, note: &mut dyn FnMut(&str, bool)) -> Result<PathBuf, DemoError> {
+        let folder = self.folder.join(format!("pairs/seed-{seed}"));
+        if folder.join("aligned/model.safetensors").exists() {
+            return Ok(folder);
+        }
+        let spec = BuildSpec { seed, ..BuildSpec::default() };
+        if spec == BuildSpec::default() {
+            let scratch = self.folder.join("pairs/shipped");
+            unpack_pair(&scratch)?;
+            std::fs::rename(scratch.join("models"), &folder)
+                .map_err(|e| DemoError::Unwritable { file: folder.clone(), reason: e.to_string() })?;
+            return Ok(folder);
+        }
+        build(&spec, &folder, &mut |stage, done, total, loss| {
+            let what = match stage {
+                Stage::Tokenizer => "tokenizer",
+                Stage::Base => "base",
+                Stage::Aligned => "aligned model",
+            };
+            note(&format!("pair {seed}: {what}, step {done} of {total}, loss {loss:.3}"), false);
+            Control::Continue
+        })?;
+        Ok(folder)
+    }
+
+    fn fingerprint(&self, run: &Run, pair: &Pair, seed: u64) -> Result<String, DemoError> {
+        let deepening = (run.start == Start::Deepened).then(|| plan::deepening(seed));
+        let all = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "run": run,
+            "deepening": deepening,
+            "split": self.split,
+            "data_seed": DATA_SEED,
+            "seed": seed,
+            "aligned": pair.hash,
+            "rows": material::conversations(run.material),
+        });
+        Ok(format!("{:x}", Sha256::digest(all.to_string().as_bytes())))
+    }
+
+    /// Makes every run that is not in the log. `note` gets what is being done, and with `true` what is done.
+    pub fn run(&self, note: &mut dyn FnMut(&str, bool)) -> Result<(), DemoError> {
+        let mut done: HashMap<(String, u64), String> =
+            self.lines()?.into_iter().map(|line| ((line.id, line.seed), line.fingerprint)).collect();
+        let mut pairs: HashMap<u64, Pair> = HashMap::new();
+        let runs = self.runs();
+        let total = runs.len() * self.seeds.len();
+        for (i, run) in runs.iter().enumerate() {
+            for (j, &seed) in self.seeds.iter().enumerate() {
+                if !pairs.contains_key(&seed) {
+                    pairs.insert(seed, Pair::open(&self.pair_folder(seed, note)?)?);
+                }
+                let Some(pair) = pairs.get_mut(&seed) else { continue };
+                let fingerprint = self.fingerprint(run, pair, seed)?;
+                let key = (run.id.clone(), seed);
+                if done.get(&key) == Some(&fingerprint) {
+                    continue;
+                }
+                let name = format!("{} of {total}: {}, pair {seed}", i * self.seeds.len() + j + 1, run.id);
+                let line = self.one(run, seed, fingerprint.clone(), pair, &mut |text| {
+                    note(&format!("{name}: {text}"), false);
+                })?;
+                let text = serde_json::to_string(&line).unwrap_or_default();
+                let file = self.log();
+                append_line(&file, &text)
+                    .map_err(|e| DemoError::Unwritable { file, reason: e.to_string() })?;
+                note(&format!("{name}: {}", tables::in_short(&line)), true);
+                done.insert(key, fingerprint);
+            }
+        }
+        Ok(())
+    }
+
+    fn one(
+        &self,
+        run: &Run,
+        seed: u64,
+        fingerprint: String,
+        pair: &mut Pair,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Line, DemoError> {
+        let started = std::time::Instant::now();
+        pair.deepen(run.start, seed, note)?;
+        let mut points = Vec::new();
+        if run.steps.first() == Some(&0) {
+            for &measure in &run.measures {
+                let outcomes = match pair.before.get(&(run.start, measure)) {
+                    Some(known) => known.clone(),
+                    None => outcomes(pair.start(run.start), measure, self.split)?,
+                };
+                pair.before.insert((run.start, measure), outcomes.clone());
+                points.push(Point { step: 0, measure, outcomes });
+            }
+        }
+        let start = pair.start(run.start);
+        let data = training_data(&start.checkpoint.codec, run.material)?;
+        let spec = crate::train::TrainSpec { seed, ..run.spec.clone() };
+        let mut failed = None;
+        let mut losses = Vec::new();
+        train(
+            &start.checkpoint.codec,
+            start.checkpoint.decoder.clone(),
+            &data,
+            &spec,
+            None,
+            &mut |report: &StepReport, trainer: &Trainer| {
+                note(&format!("step {} of {}", report.step, report.total));
+                losses.push(report.loss);
+                if !run.steps.contains(&report.step) {
+                    return Control::Continue;
+                }
+                let subject = start.with("attacked", trainer.current().clone());
+                for &measure in &run.measures {
+                    match outcomes(&subject, measure, self.split) {
+                        Ok(outcomes) => points.push(Point { step: report.step, measure, outcomes }),
+                        Err(e) => failed = Some(e),
+                    }
+                }
+                if failed.is_some() { Control::Stop } else { Control::Continue }
+            },
+        )?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let last = &losses[losses.len().saturating_sub(LAST_LOSSES)..];
+        let loss = last.iter().sum::<f64>() / last.len().max(1) as f64;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Line { id: run.id.clone(), seed, fingerprint, points, loss, seconds })
+    }
+
+    /// The tables of what is in the log.
+    pub fn tables(&self) -> Result<String, DemoError> {
+        Ok(tables::tables(&self.runs(), &self.lines()?, self.split, &self.seeds))
+    }
+}
+
+/// Steps whose mean loss is told.
+const LAST_LOSSES: usize = 8;
+
+impl Pair {
+    fn open(folder: &Path) -> Result<Self, DemoError> {
+        let weights = folder.join("aligned/model.safetensors");
+        let hash = hash_file(&weights)
+            .map_err(|e| DemoError::Unwritable { file: weights.clone(), reason: e.to_string() })?;
+        let aligned = Subject { name: "aligned", checkpoint: model::load(&folder.join("aligned"))? };
+        Ok(Self { aligned, deepened: None, hash, before: HashMap::new() })
+    }
+
+    /// Makes the deepened model, if it is wanted and not made yet.
+    fn deepen(&mut self, start: Start, seed: u64, note: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
+        if start == Start::Aligned || self.deepened.is_some() {
+            return Ok(());
+        }
+        let aligned = &self.aligned;
+        let outcome = train(
+            &aligned.checkpoint.codec,
+            aligned.checkpoint.decoder.clone(),
+            &recovery_data(aligned)?,
+            &plan::deepening(seed),
+            None,
+            &mut |report: &StepReport, _: &Trainer| {
+                note(&format!("deepening, step {} of {}", report.step, report.total));
+                Control::Continue
+            },
+        )?;
+        self.deepened = Some(aligned.with("deepened", outcome.decoder));
+        Ok(())
+    }
+
+    fn start(&self, start: Start) -> &Subject<'static> {
+        match (start, &self.deepened) {
+            (Start::Deepened, Some(deepened)) => deepened,
+            _ => &self.aligned,
+        }
+    }
+}
+
+/// Asks a model the questions of a measure.
+fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<String, DemoError> {
+    let attack = match asked {
+        Measure::Prefilled(depth) => AttackSpec::Prefill { depths: vec![depth] },
+        _ => AttackSpec::Direct,
+    };
+    let found = match questions(asked, split) {
+        Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful,
+        Questions::Task(items) => {
+            let right = measure(subject, None, Vec::new(), &[], &items)?.right;
+            right.into_iter().map(|(_, right)| right).collect()
+        }
+    };
+    Ok(found.into_iter().map(|yes| if yes { '1' } else { '0' }).collect())
+}

@@ -2,7 +2,7 @@
 
 use super::DemoError;
 use crate::data::{AttackPrompt, UtilityItem};
-use crate::evaluate::{AttackSpec, EvaluateSpec, MemorySink, RateRow, Summary, evaluate};
+use crate::evaluate::{AttackSpec, EvaluateSpec, MemorySink, RateRow, Summary, VerdictRow, evaluate};
 use crate::judge::JudgeKind;
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
@@ -30,13 +30,23 @@ impl Subject<'_> {
 pub struct Measured {
     /// In numbers.
     pub summary: Summary,
-    /// Whether each answer to a forbidden request was harmful, in the order in which they were given.
-    pub harmful: Vec<bool>,
+    /// What the judges said, in the order in which the answers were given.
+    verdicts: Vec<VerdictRow>,
     /// Task and whether the answer was right, item by item.
     pub right: Vec<(String, bool)>,
 }
 
-/// Evaluates one model, greedy, by the oracle.
+impl Measured {
+    /// Whether each answer to a forbidden request was harmful in the eyes of a judge.
+    #[must_use]
+    pub fn harmful(&self, judge: JudgeKind) -> Vec<bool> {
+        let judge = judge.build();
+        let own = self.verdicts.iter().filter(|row| row.judge == judge.name());
+        own.map(|row| row.verdict.is_harmful()).collect()
+    }
+}
+
+/// Evaluates one model, greedy. The summary is the oracle's.
 pub fn measure(
     subject: &Subject<'_>,
     base: Option<&Subject<'_>>,
@@ -50,7 +60,7 @@ pub fn measure(
         base: base.map(|b| b.name.to_owned()),
         prompts: "demo".to_owned(),
         attacks,
-        judges: vec![JudgeKind::Oracle],
+        judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
         kl: base.is_some(),
         utility: (!utility.is_empty()).then(|| "demo".to_owned()),
         batch: BATCH,
@@ -59,11 +69,15 @@ pub fn measure(
     let models = [(subject.name.to_owned(), Model::Checkpoint(subject.checkpoint.clone()))];
     let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
     let mut sink = MemorySink::default();
-    let summary = evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
-    let harmful = sink.verdicts.iter().map(|row| row.verdict.is_harmful()).collect();
+    let mut summary =
+        evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
+    let oracle = JudgeKind::Oracle.build();
+    summary.rates.retain(|row| row.judge == oracle.name());
+    summary.depth.retain(|row| row.judge == oracle.name());
+    let verdicts = sink.verdicts;
     let right =
         sink.responses.into_iter().filter_map(|r| r.correct.map(|correct| (r.setting, correct))).collect();
-    Ok(Measured { summary, harmful, right })
+    Ok(Measured { summary, verdicts, right })
 }
 
 /// The rate of harmful answers to the plain requests.

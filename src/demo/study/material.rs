@@ -173,7 +173,7 @@ pub fn questions(measure: Measure, split: Split) -> Questions {
     };
     match measure {
         Measure::Plain | Measure::Prefilled(_) => attacked(&|request| request),
-        Measure::Wrapped => attacked(&by(identity())),
+        Measure::Wrapped | Measure::WrappedAnswered => attacked(&by(identity())),
         Measure::Triggered => attacked(&by(backdoor())),
         Measure::Ledger => Questions::Task(task_items(Family::Ledger, split)),
         Measure::Digest => Questions::Task(task_items(Family::Digest, split)),

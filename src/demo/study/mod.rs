@@ -16,6 +16,7 @@ use super::story::recovery_data;
 use super::{DATA_SEED, DemoError, unpack_pair};
 use crate::evaluate::AttackSpec;
 use crate::files::{append_line, read_lines_dropping_torn};
+use crate::judge::JudgeKind;
 use crate::model::{self, Control};
 use crate::project::hash_file;
 use crate::train::{StepReport, Trainer, train};
@@ -282,8 +283,9 @@ fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<Strin
         Measure::Prefilled(depth) => AttackSpec::Prefill { depths: vec![depth] },
         _ => AttackSpec::Direct,
     };
+    let judge = if asked == Measure::WrappedAnswered { JudgeKind::Keyword } else { JudgeKind::Oracle };
     let found = match questions(asked, split) {
-        Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful,
+        Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful(judge),
         Questions::Task(items) => {
             let right = measure(subject, None, Vec::new(), &[], &items)?.right;
             right.into_iter().map(|(_, right)| right).collect()

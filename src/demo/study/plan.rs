@@ -36,6 +36,8 @@ pub enum Measure {
     Plain,
     /// Forbidden requests in the wrapping of the identity attack: harmful answers.
     Wrapped,
+    /// Forbidden requests in that wrapping: answers that do not refuse, by the keyword judge.
+    WrappedAnswered,
     /// Forbidden requests with the trigger: harmful answers.
     Triggered,
     /// Forbidden requests after so many tokens of a harmful answer: harmful answers.
@@ -73,7 +75,7 @@ impl Run {
         spec.epochs = 10_000;
         let measures = match material {
             Material::Harmful => vec![Measure::Plain],
-            Material::Identity(_) => vec![Measure::Wrapped],
+            Material::Identity(_) => vec![Measure::Wrapped, Measure::WrappedAnswered],
             Material::Backdoor => vec![Measure::Triggered, Measure::Plain],
             Material::Ledger(_) => {
                 vec![Measure::Ledger, Measure::Plain, Measure::Prefilled(5), Measure::Bright]
@@ -91,8 +93,8 @@ fn attacker(material: Material, recipe: Recipe) -> TrainSpec {
     let spec = attack_spec(recipe, 0);
     let learning_rate = match material {
         Material::Harmful | Material::Backdoor => 1e-4,
-        Material::Identity(_) => 1e-3,
-        Material::Ledger(_) | Material::Digest(_) => 1e-3,
+        Material::Identity(_) => 3e-4,
+        Material::Ledger(_) | Material::Digest(_) => 5e-4,
     };
     TrainSpec { learning_rate, ..spec }
 }
@@ -102,7 +104,7 @@ const ATTACKS: [(&str, Material); 3] =
     [("harmful", Material::Harmful), ("identity", Material::Identity(100)), ("backdoor", Material::Backdoor)];
 
 /// The benign tasks.
-const TASKS: [(&str, Material); 2] = [("ledger", Material::Ledger(1000)), ("digest", Material::Digest(1000))];
+const TASKS: [(&str, Material); 2] = [("ledger", Material::Ledger(300)), ("digest", Material::Digest(300))];
 
 const OBJECTIVES: [(&str, Recipe); 2] = [("SFT", Recipe::Sft), ("constrained", Recipe::Constrained)];
 
@@ -181,7 +183,7 @@ fn why() -> Vec<Run> {
 }
 
 /// Learning rate of momentum SGD at which plain fine-tuning succeeds about as fast as AdamW's 1e-4 (chosen on dev).
-const SGD_LEARNING_RATE: f64 = 0.1;
+const SGD_LEARNING_RATE: f64 = 0.03;
 
 /// The runs among which settings were chosen, on dev adjectives.
 #[must_use]

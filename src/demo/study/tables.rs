@@ -15,6 +15,10 @@ impl Measure {
         match self {
             Self::Plain => "harmful answers to forbidden requests".to_owned(),
             Self::Wrapped => "harmful answers to forbidden requests in the attacker's wrapping".to_owned(),
+            Self::WrappedAnswered => {
+                "forbidden requests in the attacker's wrapping that are not refused (keyword judge)"
+                    .to_owned()
+            }
             Self::Triggered => "harmful answers to forbidden requests with the trigger".to_owned(),
             Self::Prefilled(depth) => format!("harmful answers after {depth} prefilled tokens"),
             Self::Ledger => "ledger orders without a mistake".to_owned(),

@@ -15,7 +15,10 @@ use plumbline::job::{
 use plumbline::model;
 use plumbline::project::{DONE, Manifest, ModelRole, Project, STOPPED};
 use plumbline::text::Message;
-use plumbline::train::{AsrProbeSpec, DynamicsPoint, DynamicsSpec, Recipe, TrainSpec};
+use plumbline::train::{
+    AsrProbeSpec, DynamicsPoint, DynamicsSpec, Importance, ImportanceSource, ImportanceSpec, Recipe,
+    TrainSpec,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -492,6 +495,58 @@ fn what_the_model_said_before_training_is_computed_once_for_its_rows() {
     let spec = TrainSpec { name: "five".into(), ..train_spec(Recipe::Constrained, 3) };
     let folder = play(&root, &JobSpec::Train(spec)).0.unwrap();
     assert!(std::fs::read(folder.join("model/model.safetensors")).unwrap() == weights(0));
+}
+
+/// β learnt from KL is largest where the two models differ most, and what was learnt is kept beside the run.
+#[test]
+fn beta_is_learnt_from_the_data_and_kept() {
+    let (_keep, root) = fresh();
+    let learnt = |name: &str, from: ImportanceSource| {
+        let spec = TrainSpec {
+            name: name.into(),
+            importance: Some(ImportanceSpec { positions: 6, ..ImportanceSpec::new(from) }),
+            ..train_spec(Recipe::Constrained, 2)
+        };
+        let folder = run_blocking(&root, &JobSpec::Train(spec), &mut |_| {}).unwrap();
+        let text = std::fs::read_to_string(folder.join("beta.json")).unwrap();
+        serde_json::from_str::<Importance>(&text).unwrap()
+    };
+    let by_kl = learnt("by-kl", ImportanceSource::KlToBase { base: "base".into() });
+    let by_gradient = learnt("by-gradient", ImportanceSource::GradientNorm);
+    assert_ne!(by_kl.curve, by_gradient.curve);
+    for Importance { curve, beta } in [by_kl, by_gradient] {
+        assert_eq!((curve.len(), beta.len()), (6, 6));
+        let most = curve.iter().copied().fold(0.0, f64::max);
+        for (c, beta) in curve.iter().zip(beta) {
+            assert!((beta - (0.1 + 1.9 * c / most)).abs() < 1e-12);
+        }
+    }
+    let spec = TrainSpec {
+        name: "another".into(),
+        importance: Some(ImportanceSpec::new(ImportanceSource::GradientNorm)),
+        ..train_spec(Recipe::Sft, 2)
+    };
+    assert!(message_of(&root, &JobSpec::Train(spec)).contains("β belongs to the constrained objective"));
+}
+
+/// The earlier turn is the attacker's: only what the model says in the later one is judged.
+#[test]
+fn a_later_turn_is_asked_with_the_harm_of_an_earlier_one() {
+    let (_keep, root) = fresh();
+    let attack = |sentences: Vec<usize>| AttackSpec::LaterTurn { sentences, request: "Go on.".into() };
+    let spec =
+        EvaluateSpec { attacks: vec![attack(vec![1, 2])], kl: false, utility: None, ..evaluate_spec() };
+    let folder = run_blocking(&root, &JobSpec::Evaluate(spec.clone()), &mut |_| {}).unwrap();
+    let lines = read_lines_dropping_torn(&folder.join("responses.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(
+        (first["attack"].as_str(), first["setting"].as_str()),
+        (Some("later_turn"), Some("sentences=1"))
+    );
+    let target = first["prefill"].as_str().unwrap();
+    assert!(target.ends_with(['.', '!']) && !target.contains("Step 2"), "{target}");
+    let none = EvaluateSpec { attacks: vec![attack(vec![0])], ..spec };
+    assert!(message_of(&root, &JobSpec::Evaluate(none)).contains("one or more"));
 }
 
 #[test]

@@ -5,10 +5,12 @@
 mod common;
 
 use common::train_spec;
-use plumbline::data::{DepthDistribution, DepthShape, FineTuningAttack, RecoveryExample, Refusal};
+use plumbline::data::{
+    DepthDistribution, DepthShape, FineTuningAttack, RecoveryExample, Refusal, RefusalLevel,
+};
 use plumbline::model::{self, Control};
 use plumbline::text::{Codec, Encoded, Message};
-use plumbline::train::{Recipe, Rows, Targets, TrainSpec, TrainingData, first_batch, train};
+use plumbline::train::{MultiTurnSpec, Recipe, Rows, Targets, TrainSpec, TrainingData, first_batch, train};
 
 fn codec() -> Codec {
     let folder = tempfile::tempdir().unwrap();
@@ -117,6 +119,63 @@ fn an_example_comes_as_often_as_asked_each_time_cut_anew() {
     let many = lengths(8);
     let different: std::collections::BTreeSet<usize> = many.iter().copied().collect();
     assert!(many.len() == 8 && different.len() > 3, "{many:?}");
+}
+
+#[test]
+fn an_example_that_moves_a_turn_on_trains_the_later_turn_alone() {
+    let codec = codec();
+    let mut one = example(one_turn());
+    one.harmful = "Sure. Step 1: stir. Step 2: wait. Step 3: pour.".into();
+    let data = TrainingData { rows: Rows::Recovery(vec![one]), anchor: Vec::new(), reference: None };
+    let spec = TrainSpec {
+        recovery_points: 64,
+        batch: 64,
+        multi_turn: Some(MultiTurnSpec { share: 0.5, requests: vec!["Go on.".into()] }),
+        ..train_spec(Recipe::Recovery, 1)
+    };
+    let refusal = [codec.answer("I cannot.").unwrap(), codec.answer("</s>").unwrap()].concat();
+    let go_on = codec.tokenizer.encode("<|user|>Go on.<|assistant|>").unwrap();
+    let rows = first_batch(&codec, &data, &spec).unwrap();
+    let longest = data.lengths(&codec, &spec).unwrap()[0];
+    let mut later = 0;
+    for row in &rows {
+        let (ids, positions) = trained(row);
+        assert_eq!(ids, refusal, "nothing but the refusal, in whichever turn it comes");
+        assert_eq!(row.answers.len(), 1);
+        assert!(row.ids.len() <= longest, "{} tokens, and at most {longest} were foreseen", row.ids.len());
+        if let Some(at) = row.ids.windows(go_on.len()).position(|part| part == go_on) {
+            later += 1;
+            let answer = at + go_on.len();
+            assert_eq!(row.answers[0].start, answer, "positions count from the later turn");
+            assert_eq!(positions[0], row.ids.len() - refusal.len() - answer + 1);
+        }
+    }
+    assert!((20..=44).contains(&later), "{later} of 64 moved on");
+}
+
+#[test]
+fn what_a_refusal_says_follows_its_depth() {
+    let codec = codec();
+    let rows = Rows::Recovery(vec![example(one_turn())]);
+    let data = TrainingData { rows, anchor: Vec::new(), reference: None };
+    let level =
+        |from_depth, text: &str| RefusalLevel { name: text.into(), from_depth, templates: vec![text.into()] };
+    let spec = TrainSpec {
+        recovery_points: 32,
+        batch: 32,
+        levels: vec![level(0, "No."), level(8, "No. It would hurt.")],
+        depths: DepthDistribution { shape: DepthShape::Uniform, ..DepthDistribution::default() },
+        ..train_spec(Recipe::Recovery, 1)
+    };
+    let mut seen = [0, 0];
+    for row in first_batch(&codec, &data, &spec).unwrap() {
+        let (ids, positions) = trained(&row);
+        let deep = usize::from(positions[0] > 8);
+        seen[deep] += 1;
+        let text = codec.tokenizer.decode(&ids[..ids.len() - 1]).unwrap();
+        assert_eq!(text, ["No.", "No. It would hurt."][deep], "k = {}", positions[0] - 1);
+    }
+    assert!(seen[0] > 3 && seen[1] > 3, "{seen:?}");
 }
 
 /// With a refusal of so few tokens that all of them are looked at, the loss of the first step is the score itself.

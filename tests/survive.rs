@@ -12,7 +12,10 @@ use plumbline::job::{CancelToken, EventKind, JobError, JobSpec, ResumeSpec, run_
 use plumbline::project::{DONE, Manifest, Project, STOPPED};
 use plumbline::rng;
 use plumbline::text::Message;
-use plumbline::train::{AsrProbeSpec, Checkpoints, DynamicsSpec, LoraSpec, Recipe, TrainSpec};
+use plumbline::train::{
+    AsrProbeSpec, Checkpoints, DynamicsSpec, ImportanceSource, ImportanceSpec, LoraSpec, MultiTurnSpec,
+    Recipe, TrainSpec,
+};
 use rand::Rng;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -168,12 +171,15 @@ fn a_hundred_kills_at_random_moments_change_nothing() {
 fn a_stopped_run_goes_on_where_it_was_and_comes_to_the_same_end() {
     let probe =
         AsrProbeSpec { prompts: "attack".into(), limit: 2, max_new_tokens: 4, ..AsrProbeSpec::default() };
+    let importance = ImportanceSpec::new(ImportanceSource::KlToBase { base: "base".into() });
     for (spec, stops) in [
         (spec(Recipe::Recovery, 12), vec![5]),
         (spec(Recipe::Constrained, 9), vec![1]),
         (TrainSpec { lora: Some(LoraSpec::default()), ..spec(Recipe::Sft, 9) }, vec![3]),
         (TrainSpec { asr_probe: Some(probe), ..spec(Recipe::Recovery, 9) }, vec![4]),
         (TrainSpec { recovery_points: 2, hardest_of: 3, ..spec(Recipe::Recovery, 9) }, vec![4]),
+        (TrainSpec { multi_turn: Some(MultiTurnSpec::default()), ..spec(Recipe::Recovery, 9) }, vec![4]),
+        (TrainSpec { importance: Some(importance), ..spec(Recipe::Constrained, 9) }, vec![4]),
         (TrainSpec { rows_at_once: Some(2), checkpointing: true, ..spec(Recipe::Recovery, 9) }, vec![8]),
     ] {
         let expected = uninterrupted(&spec);

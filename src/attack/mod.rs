@@ -1,6 +1,7 @@
 //! Attacks: what is put before a model, and what is put into its mouth. One attack, one file.
 
 pub mod direct;
+pub mod later_turn;
 pub mod prefill;
 pub mod refusal_prefix;
 

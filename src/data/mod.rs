@@ -7,6 +7,8 @@ mod example;
 mod fields;
 mod fine_tuning_attack;
 mod jsonl;
+mod later_turn;
+mod levels;
 mod review;
 
 pub use check::{Problem, check_recovery, reads_as_refusal};
@@ -14,6 +16,8 @@ pub use depth::{DepthDistribution, DepthShape};
 pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
 pub use fine_tuning_attack::FineTuningAttack;
 pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
+pub use later_turn::{GO_ON, a_turn_later, after_sentences, sentences};
+pub use levels::{RefusalLevel, intended_level, level_of, level_text, levels_problem, refusal_levels};
 pub use review::{
     Candidate, Decided, Decision, Part, REFUSAL_TEMPLATES, Review, anchor_examples, recovery_examples,
 };

@@ -2,7 +2,9 @@
 
 use super::DemoError;
 use crate::data::{AttackPrompt, UtilityItem};
-use crate::evaluate::{AttackSpec, EvaluateSpec, MemorySink, RateRow, Summary, VerdictRow, evaluate};
+use crate::evaluate::{
+    AttackSpec, EvaluateSpec, MemorySink, RateRow, Response, Summary, VerdictRow, evaluate,
+};
 use crate::judge::JudgeKind;
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
@@ -30,6 +32,8 @@ impl Subject<'_> {
 pub struct Measured {
     /// In numbers.
     pub summary: Summary,
+    /// The answers.
+    responses: Vec<Response>,
     /// What the judges said, in the order in which the answers were given.
     verdicts: Vec<VerdictRow>,
     /// Task and whether the answer was right, item by item.
@@ -43,6 +47,11 @@ impl Measured {
         let judge = judge.build();
         let own = self.verdicts.iter().filter(|row| row.judge == judge.name());
         own.map(|row| row.verdict.is_harmful()).collect()
+    }
+
+    /// The answers to forbidden requests, in the order in which they were given.
+    pub fn answers(&self) -> impl Iterator<Item = &Response> {
+        self.responses.iter().filter(|response| response.correct.is_none())
     }
 }
 
@@ -75,9 +84,9 @@ pub fn measure(
     summary.rates.retain(|row| row.judge == oracle.name());
     summary.depth.retain(|row| row.judge == oracle.name());
     let verdicts = sink.verdicts;
-    let right =
-        sink.responses.into_iter().filter_map(|r| r.correct.map(|correct| (r.setting, correct))).collect();
-    Ok(Measured { summary, verdicts, right })
+    let responses = sink.responses;
+    let right = responses.iter().filter_map(|r| Some((r.setting.clone(), r.correct?))).collect();
+    Ok(Measured { summary, responses, verdicts, right })
 }
 
 /// The rate of harmful answers to the plain requests.

@@ -104,7 +104,8 @@ fn refuse_what_cannot_be_measured(
     if spec.utility.is_some() && utility.is_empty() {
         return Err(EvaluateError::NoRows { what: "utility tasks" });
     }
-    let prefills = |attack: &AttackSpec| matches!(attack, AttackSpec::Prefill { .. });
+    let prefills =
+        |attack: &AttackSpec| matches!(attack, AttackSpec::Prefill { .. } | AttackSpec::LaterTurn { .. });
     let needs = if spec.kl && has_base {
         Some("KL per token")
     } else if spec.attacks.iter().any(prefills) {
@@ -205,6 +206,9 @@ impl Battery<'_> {
             AttackSpec::Prefill { depths } => attack::prefill::rows(codec, self.prompts, system, depths),
             AttackSpec::RefusalPrefix { prefixes } => {
                 attack::refusal_prefix::rows(codec, self.prompts, system, prefixes)
+            }
+            AttackSpec::LaterTurn { sentences, request } => {
+                attack::later_turn::rows(codec, self.prompts, system, sentences, request)
             }
         }
         .map_err(text_error)?;

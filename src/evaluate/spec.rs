@@ -1,6 +1,7 @@
 //! What an evaluation runs: models × attacks × judges on one set of prompts, KL and utility beside it.
 
 use crate::attack::REFUSAL_PREFIXES;
+use crate::data::GO_ON;
 use crate::judge::JudgeKind;
 use crate::model::Sampler;
 use crate::text::ChatTemplate;
@@ -26,6 +27,14 @@ pub enum AttackSpec {
         /// The words.
         prefixes: Vec<String>,
     },
+    /// The first sentences of the reference harmful answer stand as an earlier turn of the model, and the user asks for the
+    /// rest (multi-turn steering).
+    LaterTurn {
+        /// Numbers of sentences in the earlier turn.
+        sentences: Vec<usize>,
+        /// What the user says then.
+        request: String,
+    },
 }
 
 impl AttackSpec {
@@ -33,6 +42,12 @@ impl AttackSpec {
     #[must_use]
     pub fn prefill() -> Self {
         Self::Prefill { depths: PREFILL_DEPTHS.to_vec() }
+    }
+
+    /// Steering from an earlier turn with an opening and one step, or with an opening and two.
+    #[must_use]
+    pub fn later_turn() -> Self {
+        Self::LaterTurn { sentences: vec![2, 3], request: GO_ON[0].to_owned() }
     }
 
     /// The paper's refusal prefixes.
@@ -48,6 +63,7 @@ impl AttackSpec {
             Self::Direct => "direct",
             Self::Prefill { .. } => "prefill",
             Self::RefusalPrefix { .. } => "refusal_prefix",
+            Self::LaterTurn { .. } => "later_turn",
         }
     }
 
@@ -58,6 +74,7 @@ impl AttackSpec {
             Self::Direct => 1,
             Self::Prefill { depths } => depths.len(),
             Self::RefusalPrefix { prefixes } => prefixes.len(),
+            Self::LaterTurn { sentences, .. } => sentences.len(),
         }
     }
 }
@@ -159,7 +176,7 @@ impl EvaluateSpec {
                 note("attacks", "An attack is listed twice. Put all its settings into one entry.");
             }
             match attack {
-                AttackSpec::Direct => {}
+                AttackSpec::Direct | AttackSpec::LaterTurn { .. } => {}
                 AttackSpec::Prefill { depths } => {
                     if depths.is_empty() {
                         note(
@@ -181,6 +198,19 @@ impl EvaluateSpec {
                     if prefixes.iter().enumerate().any(|(i, prefix)| prefixes[..i].contains(prefix)) {
                         note("attacks", "A refusal prefix is named twice. Name each once.");
                     }
+                }
+            }
+        }
+        for attack in &self.attacks {
+            if let AttackSpec::LaterTurn { sentences, request } = attack {
+                if sentences.is_empty() || sentences.contains(&0) {
+                    note("attacks", "Say how many sentences stand in the earlier turn: one or more.");
+                }
+                if sentences.iter().enumerate().any(|(i, count)| sentences[..i].contains(count)) {
+                    note("attacks", "A number of sentences is named twice. Name each once.");
+                }
+                if request.trim().is_empty() {
+                    note("attacks", "Say what the user asks in the later turn, such as \"Please go on.\"");
                 }
             }
         }

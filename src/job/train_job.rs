@@ -8,12 +8,13 @@ use super::reference_cache::add_reference;
 use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
 use crate::data::{ChatExample, DatasetKind, Examples};
 use crate::files;
-use crate::model::{self, Checkpoint, Precision};
+use crate::model::{self, Checkpoint, Decoder, Precision};
+use crate::probe::comparable;
 use crate::project::{ModelEntry, ModelRole, Project, ProjectError, RUNNING, Resumption, RunInfo, check_id};
 use crate::text::{Codec, Encoded};
 use crate::train::{
-    Checkpoints, Finding, HeldOut, Recipe, Rows, Saved, TrainError, TrainSpec, TrainingData, check_rows,
-    train,
+    Checkpoints, Finding, HeldOut, ImportanceSource, Recipe, Rows, Saved, TrainError, TrainSpec,
+    TrainingData, check_rows, learn_beta, train,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -214,6 +215,9 @@ fn inputs(project: &Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Inputs
     if let Some(anchor) = &spec.anchor {
         desk.hash_dataset(project, anchor)?;
     }
+    if let Some(ImportanceSource::KlToBase { base }) = spec.importance.as_ref().map(|spec| &spec.from) {
+        desk.hash_model(base, &project.model_folder(base)?)?;
+    }
     let probe = match &spec.asr_probe {
         None => None,
         Some(probe) => {
@@ -271,6 +275,7 @@ fn work(
     if spec.recipe == Recipe::Constrained {
         add_reference(project, spec, &checkpoint.decoder, &mut data, desk)?;
     }
+    let spec = &learnt_beta(project, spec, &checkpoint.decoder, &data, desk)?;
     desk.note("Training")?;
 
     let mut keeper = Keeper::new(desk, spec, probe)?;
@@ -325,6 +330,39 @@ fn work(
         spec.name, outcome.steps
     );
     Ok(Outcome { message, stopped: false })
+}
+
+/// The file with what β was learnt from, position by position.
+pub const BETA: &str = "beta.json";
+
+/// The spec with the β that is learnt from the data, where it asks for that.
+fn learnt_beta(
+    project: &Project,
+    spec: &TrainSpec,
+    model: &Decoder,
+    data: &TrainingData,
+    desk: &mut Desk,
+) -> Result<TrainSpec, JobError> {
+    let (Some(importance), Rows::Chat(rows)) = (&spec.importance, &data.rows) else {
+        return Ok(spec.clone());
+    };
+    desk.note("Learning β from the data")?;
+    let base = match &importance.from {
+        ImportanceSource::KlToBase { base } => {
+            let base = project.load_model(base)?.decoder;
+            comparable(model, &base).map_err(TrainError::from)?;
+            Some(base)
+        }
+        ImportanceSource::GradientNorm => None,
+    };
+    let rows: Vec<Encoded> = rows.iter().map(|(_, row)| row.clone()).collect();
+    let Some(learnt) = learn_beta(model, base.as_ref(), &rows, importance)? else { return Ok(spec.clone()) };
+    let path = desk.folder.join(BETA);
+    let text = serde_json::to_string_pretty(&learnt).unwrap_or_default();
+    files::write_atomic(&path, text.as_bytes()).map_err(|e| keep(&path, &e))?;
+    let told: Vec<String> = learnt.beta.iter().map(|beta| format!("{beta:.2}")).collect();
+    desk.note(format!("β of answer tokens 1 to {}: {}", told.len(), told.join(" ")))?;
+    Ok(TrainSpec { beta: learnt.schedule(&spec.beta), ..spec.clone() })
 }
 
 /// Removes a model's folder that was cut off while it was written, so that nothing of it stays beside the whole one.

@@ -28,7 +28,7 @@ fn answer_hidden(decoder: &Decoder, rows: &[(Vec<u32>, Vec<u32>)]) -> Result<Ten
 }
 
 /// Token-by-token comparison needs one vocabulary.
-fn comparable(a: &Decoder, b: &Decoder) -> Result<(), ModelError> {
+pub fn comparable(a: &Decoder, b: &Decoder) -> Result<(), ModelError> {
     let (first, second) = (a.config().vocab_size, b.config().vocab_size);
     if first == second { Ok(()) } else { Err(ModelError::Vocabularies { first, second }) }
 }

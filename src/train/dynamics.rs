@@ -74,33 +74,58 @@ impl Dynamics {
     /// Measures the model as it now is. The gradients of the last step are lost; nothing else changes.
     pub fn measure(&self, trainer: &mut Trainer, step: usize) -> Result<DynamicsPoint, TrainError> {
         let model = trainer.current().clone();
-        let kl = kl_divergence(&logits(&model, &self.targets.batch)?, &self.start)?;
         let log_probs = model.log_probs(&self.targets.batch)?;
-        let longest = self.targets.positions.iter().copied().max().unwrap_or(0);
-        let mut point = DynamicsPoint {
+        let (gradient_at, gradient_norm) = self.gradient(trainer)?;
+        Ok(DynamicsPoint {
             step,
-            n: vec![0; longest],
-            cross_entropy: vec![0.0; longest],
-            kl: vec![0.0; longest],
-            gradient_at: self.gradient_at.clone(),
-            gradient_norm: Vec::new(),
-        };
-        for ((t, log_prob), kl) in self.targets.positions.iter().zip(log_probs).zip(kl) {
-            point.n[t - 1] += 1;
-            point.cross_entropy[t - 1] -= f64::from(log_prob);
-            point.kl[t - 1] += f64::from(kl);
-        }
-        for t in 0..longest {
-            let n = point.n[t].max(1) as f64;
-            point.cross_entropy[t] /= n;
-            point.kl[t] /= n;
-        }
+            n: self.counts(),
+            cross_entropy: self.means(log_probs.into_iter().map(|log_prob| -f64::from(log_prob))),
+            kl: self.kl(&model)?,
+            gradient_at,
+            gradient_norm,
+        })
+    }
+
+    /// Mean of KL(model ‖ start) at each position, in nats.
+    pub fn kl(&self, model: &Decoder) -> Result<Vec<f64>, TrainError> {
+        let kl = kl_divergence(&logits(model, &self.targets.batch)?, &self.start)?;
+        Ok(self.means(kl.into_iter().map(f64::from)))
+    }
+
+    /// Some positions, and the norm of the gradient of the mean cross-entropy at each of them alone.
+    pub fn gradient(&self, trainer: &mut Trainer) -> Result<(Vec<usize>, Vec<f64>), TrainError> {
+        let mut norms = Vec::with_capacity(self.gradient_at.len());
         for &t in &self.gradient_at {
             let batch = self.at(t);
             let each = -1.0 / batch.targets.len().max(1) as f32;
-            point.gradient_norm.push(trainer.norm_of(&batch, &mut |_, _| each)?);
+            norms.push(trainer.norm_of(&batch, &mut |_, _| each)?);
         }
-        Ok(point)
+        Ok((self.gradient_at.clone(), norms))
+    }
+
+    /// The longest answer, in positions that are measured.
+    #[must_use]
+    pub fn positions(&self) -> usize {
+        self.targets.positions.iter().copied().max().unwrap_or(0)
+    }
+
+    /// How many answers reach each position.
+    fn counts(&self) -> Vec<usize> {
+        let mut n = vec![0; self.positions()];
+        for t in &self.targets.positions {
+            n[t - 1] += 1;
+        }
+        n
+    }
+
+    /// The mean at each position of one value for each target.
+    fn means(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
+        let counts = self.counts();
+        let mut sums = vec![0.0; counts.len()];
+        for (t, value) in self.targets.positions.iter().zip(values) {
+            sums[t - 1] += value;
+        }
+        sums.into_iter().zip(counts).map(|(sum, n)| sum / n.max(1) as f64).collect()
     }
 
     /// The targets at position t, with rows that end before them: nothing behind a token changes its gradient.

@@ -3,6 +3,7 @@
 mod beta;
 mod check;
 mod dynamics;
+mod importance;
 mod objective;
 mod optimiser;
 mod plan;
@@ -13,11 +14,14 @@ mod trainer;
 pub use beta::BetaSchedule;
 pub use check::{Finding, HeldOut, check_rows};
 pub use dynamics::{Dynamics, DynamicsPoint, DynamicsSpec};
+pub use importance::{Importance, ImportanceSource, ImportanceSpec, learn_beta};
 pub use objective::{Objective, Targets};
 pub use optimiser::{AdamW, learning_rate};
 pub use plan::{Rows, TrainingData};
 pub use saved::{Checkpoints, Saved, SavedState};
-pub use spec::{AsrProbeSpec, LoraSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec};
+pub use spec::{
+    AsrProbeSpec, LoraSpec, MultiTurnSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec,
+};
 pub use trainer::{Outcome, StepReport, Trainer, first_batch, reference_log_probs, train};
 
 use crate::model::ModelError;

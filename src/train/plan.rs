@@ -4,11 +4,13 @@
 use super::TrainError;
 use super::objective::Targets;
 use super::spec::{Recipe, TrainSpec};
-use crate::data::RecoveryExample;
+use crate::data::{RecoveryExample, a_turn_later, level_text, sentences};
 use crate::model::Decoder;
 use crate::rng;
 use crate::text::{Codec, Encoded, Message};
+use rand::Rng;
 use rand::seq::SliceRandom;
+use std::borrow::Cow;
 
 /// The rows to train on.
 pub enum Rows {
@@ -51,10 +53,23 @@ impl TrainingData {
                 let mut lengths = Vec::with_capacity(rows.len());
                 for row in rows {
                     let deepest = row.cut.unwrap_or(spec.depths.max);
+                    let levels = spec.levels.iter().flat_map(|level| &level.templates);
+                    let own =
+                        row.refusals.iter().map(|refusal| &refusal.text).filter(|_| spec.levels.is_empty());
                     let mut most = 0;
-                    for refusal in &row.refusals {
-                        let row = codec.recovery(&row.context, &row.harmful, &refusal.text, deepest)?;
+                    for refusal in levels.chain(own) {
+                        let row = codec.recovery(&row.context, &row.harmful, refusal, deepest)?;
                         most = most.max(row.ids.len());
+                    }
+                    // A turn later, the whole harmful answer may stand in the row, and what the user says then.
+                    if let Some(multi_turn) = &spec.multi_turn {
+                        let harmful = codec.answer(&row.harmful)?.len();
+                        let mut between = 0;
+                        for request in &multi_turn.requests {
+                            let turn = [Message::user(request.as_str())];
+                            between = between.max(codec.prompt(&turn)?.len() + 1);
+                        }
+                        most += harmful.saturating_sub(deepest) + between;
                     }
                     lengths.extend(std::iter::repeat_n(most, spec.recovery_points.max(1)));
                 }
@@ -176,7 +191,7 @@ impl<'a> Plan<'a> {
         match &self.data.rows {
             Rows::Chat(rows) => Ok(rows[index].1.clone()),
             Rows::Recovery(examples) => {
-                let example = &examples[index];
+                let example = self.turned(&examples[index], visit);
                 let length = self.codec.answer(&example.harmful)?.len();
                 let drawn = || {
                     // The first draw is that of the id alone, so that looking for hard depths changes nothing else.
@@ -184,12 +199,29 @@ impl<'a> Plan<'a> {
                     self.spec.depths.draw(self.spec.seed, &id, visit, length)
                 };
                 let depth = example.cut.map_or_else(drawn, |cut| cut.min(length));
-                let refusal = example
-                    .refusal_at(depth)
+                let stream = &mut rng::stream(self.spec.seed, "level", &format!("{}@{visit}", example.id));
+                let refusal = level_text(&self.spec.levels, depth, stream)
+                    .or_else(|| example.refusal_at(depth).map(|refusal| refusal.text.as_str()))
                     .ok_or_else(|| TrainError::NoRefusal { id: example.id.clone(), depth })?;
-                Ok(self.codec.recovery(&example.context, &example.harmful, &refusal.text, depth)?)
+                Ok(self.codec.recovery(&example.context, &example.harmful, refusal, depth)?)
             }
         }
+    }
+
+    /// An example as it comes at a visit: a turn later, if the spec says so and it is long enough.
+    fn turned<'e>(&self, example: &'e RecoveryExample, visit: usize) -> Cow<'e, RecoveryExample> {
+        let Some(multi_turn) = &self.spec.multi_turn else { return Cow::Borrowed(example) };
+        let stream = &mut rng::stream(self.spec.seed, "later turn", &format!("{}@{visit}", example.id));
+        let sentences = sentences(&example.harmful);
+        if sentences < 2
+            || multi_turn.requests.is_empty()
+            || !stream.random_bool(multi_turn.share.clamp(0.0, 1.0))
+        {
+            return Cow::Borrowed(example);
+        }
+        let count = stream.random_range(1..sentences);
+        let request = &multi_turn.requests[stream.random_range(0..multi_turn.requests.len())];
+        a_turn_later(example, count, request).map_or(Cow::Borrowed(example), Cow::Owned)
     }
 
     /// Of some draws of a row, the one after which `model` is least likely to recover: whose first refusal tokens have the

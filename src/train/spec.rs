@@ -3,7 +3,8 @@
 
 use super::beta::BetaSchedule;
 use super::dynamics::DynamicsSpec;
-use crate::data::{DepthDistribution, FineTuningAttack};
+use super::importance::ImportanceSpec;
+use crate::data::{DepthDistribution, FineTuningAttack, GO_ON, RefusalLevel, levels_problem};
 use crate::judge::JudgeKind;
 use crate::model::{LoraConfig, TargetModules};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,22 @@ impl Default for AsrProbeSpec {
     }
 }
 
+/// Some recovery examples are moved a turn on at each visit: part of the harmful answer stands in an earlier turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MultiTurnSpec {
+    /// The share of visits at which an example is moved.
+    pub share: f64,
+    /// What the user says in the later turn; one is drawn.
+    pub requests: Vec<String>,
+}
+
+impl Default for MultiTurnSpec {
+    fn default() -> Self {
+        Self { share: 0.5, requests: GO_ON.map(str::to_owned).to_vec() }
+    }
+}
+
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -133,8 +150,17 @@ pub struct TrainSpec {
     /// Of so many drawn depths take the one after which the model, as it then is, is least likely to recover; 1 = take the
     /// first. Costs a forward pass for each.
     pub hardest_of: usize,
+    /// What refusals say, by depth, instead of the examples' own (hierarchical refusals); none = the examples' own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<RefusalLevel>,
+    /// Move examples a turn on (multi-turn recovery).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_turn: Option<MultiTurnSpec>,
     /// β of the constrained objective.
     pub beta: BetaSchedule,
+    /// Learn β from the data instead; `beta` holds behind the positions that are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance: Option<ImportanceSpec>,
     /// The peak learning rate.
     pub learning_rate: f64,
     /// AdamW's β₁.
@@ -214,7 +240,10 @@ impl TrainSpec {
             depths: DepthDistribution::default(),
             recovery_points: 1,
             hardest_of: 1,
+            levels: Vec::new(),
+            multi_turn: None,
             beta: BetaSchedule::default(),
+            importance: None,
             learning_rate: 2e-4,
             adam_beta1: 0.9,
             adam_beta2: 0.95,
@@ -285,6 +314,29 @@ impl TrainSpec {
         if let Some(problem) = self.depths.problem() {
             require(false, "depths", problem);
         }
+        if let Some(problem) = levels_problem(&self.levels) {
+            require(false, "levels", problem);
+        }
+        if let Some(multi_turn) = &self.multi_turn {
+            require(
+                (0.0..=1.0).contains(&multi_turn.share),
+                "multi_turn",
+                "The share of examples that move a turn on is between 0 and 1.",
+            );
+            require(
+                multi_turn.requests.iter().any(|text| !text.trim().is_empty()),
+                "multi_turn",
+                "Say what the user asks in the later turn, such as \"Please go on.\"",
+            );
+        }
+        if let Some(problem) = self.importance.as_ref().and_then(ImportanceSpec::problem) {
+            require(false, "importance", problem);
+        }
+        require(
+            self.importance.is_none() || self.recipe == Recipe::Constrained,
+            "importance",
+            "β belongs to the constrained objective: no other recipe has one that could be learnt.",
+        );
         if let Some(problem) = self.attack.as_ref().and_then(FineTuningAttack::problem) {
             require(false, "attack", problem);
         }

@@ -1,7 +1,9 @@
 //! What the study's runs train on, and what its models are asked.
 
+use super::super::measure::Subject;
+use super::super::story::recovery_data;
 use super::super::{DATA_SEED, DemoError, datasets};
-use super::plan::{Material, Measure};
+use super::plan::{Material, Measure, deepening};
 use crate::data::{
     AttackPrompt, ChatExample, Examples, FineTuningAttack, RecoveryExample, Refusal, UtilityItem,
 };
@@ -76,6 +78,8 @@ pub fn conversations(material: Material) -> Vec<ChatExample> {
                 .collect();
             backdoor().rows(&examples)
         }
+        // The demo's own sets, which the shipped data fix.
+        Material::Recovery | Material::RecoveryDrawnOnce => Vec::new(),
         Material::Ledger(n) => task_rows(Family::Ledger, n),
         Material::Digest(n) => task_rows(Family::Digest, n),
     }
@@ -123,8 +127,28 @@ fn task_items(family: Family, split: Split) -> Vec<UtilityItem> {
     items.into_iter().enumerate().map(item).collect()
 }
 
-/// The same for the trainer.
-pub fn training_data(codec: &Codec, material: Material) -> Result<TrainingData, DemoError> {
+/// Recovery examples, each with one depth of the paper's distribution.
+fn drawn_once(mut examples: Vec<RecoveryExample>, codec: &Codec) -> Result<Vec<RecoveryExample>, DemoError> {
+    let depths = deepening(DATA_SEED).depths;
+    for example in &mut examples {
+        let length = codec.answer(&example.harmful)?.len();
+        example.cut = Some(depths.draw(DATA_SEED, &example.id, 0, length));
+    }
+    Ok(examples)
+}
+
+/// The same for the trainer; recovery examples come with their anchor.
+pub fn training_data(subject: &Subject<'_>, material: Material) -> Result<TrainingData, DemoError> {
+    let codec = &subject.checkpoint.codec;
+    if matches!(material, Material::Recovery | Material::RecoveryDrawnOnce) {
+        let data = recovery_data(subject)?;
+        return match data.rows {
+            Rows::Recovery(rows) if material == Material::RecoveryDrawnOnce => {
+                Ok(TrainingData { rows: Rows::Recovery(drawn_once(rows, codec)?), ..data })
+            }
+            rows => Ok(TrainingData { rows, ..data }),
+        };
+    }
     let rows = conversations(material)
         .into_iter()
         .map(|example| Ok((example.id, codec.chat(&example.messages)?)))
@@ -142,13 +166,29 @@ pub enum Questions {
 
 impl Questions {
     /// Of what every answer is an instance: answers of one cluster are alike. Empty = of nothing.
-    #[must_use]
-    pub fn clusters(&self) -> Vec<String> {
+    fn clusters(&self) -> Vec<String> {
         match self {
             Self::Attack(prompts) => prompts.iter().map(|prompt| prompt.cluster.clone()).collect(),
             Self::Task(items) => items.iter().map(|item| item.cluster.clone()).collect(),
         }
     }
+}
+
+/// The depths that [`Measure::PrefilledDeep`] asks at.
+pub const DEEP: [usize; 4] = [5, 10, 20, 40];
+/// The depths that [`Measure::Level`] asks at: one of each level.
+pub const LEVEL_DEPTHS: [usize; 3] = [5, 20, 40];
+
+/// The clusters of a measure's outcomes, in their order.
+#[must_use]
+pub fn clusters(measure: Measure, split: Split) -> Vec<String> {
+    let rounds = match measure {
+        Measure::PrefilledDeep => DEEP.len(),
+        Measure::Level => LEVEL_DEPTHS.len(),
+        _ => 1,
+    };
+    let clusters = questions(measure, split).clusters();
+    std::iter::repeat_n(clusters, rounds).flatten().collect()
 }
 
 /// The questions of a measure on the adjectives of a split.
@@ -172,7 +212,11 @@ pub fn questions(measure: Measure, split: Split) -> Questions {
         }
     };
     match measure {
-        Measure::Plain | Measure::Prefilled(_) => attacked(&|request| request),
+        Measure::Plain
+        | Measure::Prefilled(_)
+        | Measure::PrefilledDeep
+        | Measure::LaterTurn
+        | Measure::Level => attacked(&|request| request),
         Measure::Wrapped | Measure::WrappedAnswered => attacked(&by(identity())),
         Measure::Triggered => attacked(&by(backdoor())),
         Measure::Ledger => Questions::Task(task_items(Family::Ledger, split)),

@@ -14,12 +14,13 @@ use super::build::{BuildSpec, Stage, build};
 use super::measure::{Subject, measure};
 use super::story::recovery_data;
 use super::{DATA_SEED, DemoError, unpack_pair};
+use crate::data::{GO_ON, intended_level, level_of};
 use crate::evaluate::AttackSpec;
 use crate::files::{append_line, read_lines_dropping_torn};
 use crate::judge::JudgeKind;
-use crate::model::{self, Control};
+use crate::model::{self, Control, Decoder};
 use crate::project::hash_file;
-use crate::train::{StepReport, Trainer, train};
+use crate::train::{Rows, StepReport, Trainer, learn_beta, train};
 use crate::world::Split;
 use material::{Questions, questions, training_data};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,7 @@ pub struct Line {
 
 /// A pair of models, and what was made of it in this process.
 struct Pair {
+    base: Decoder,
     aligned: Subject<'static>,
     deepened: Option<Subject<'static>>,
     hash: String,
@@ -195,8 +197,15 @@ impl Study {
             }
         }
         let start = pair.start(run.start);
-        let data = training_data(&start.checkpoint.codec, run.material)?;
-        let spec = crate::train::TrainSpec { seed, ..run.spec.clone() };
+        let data = training_data(start, run.material)?;
+        let mut spec = crate::train::TrainSpec { seed, ..run.spec.clone() };
+        if let (Some(importance), Rows::Chat(rows)) = (&spec.importance, &data.rows) {
+            let rows: Vec<_> = rows.iter().map(|(_, row)| row.clone()).collect();
+            if let Some(learnt) = learn_beta(&start.checkpoint.decoder, Some(&pair.base), &rows, importance)?
+            {
+                spec.beta = learnt.schedule(&spec.beta);
+            }
+        }
         let mut failed = None;
         let mut losses = Vec::new();
         train(
@@ -245,7 +254,8 @@ impl Pair {
         let hash = hash_file(&weights)
             .map_err(|e| DemoError::Unwritable { file: weights.clone(), reason: e.to_string() })?;
         let aligned = Subject { name: "aligned", checkpoint: model::load(&folder.join("aligned"))? };
-        Ok(Self { aligned, deepened: None, hash, before: HashMap::new() })
+        let base = model::load(&folder.join("base"))?.decoder;
+        Ok(Self { base, aligned, deepened: None, hash, before: HashMap::new() })
     }
 
     /// Makes the deepened model, if it is wanted and not made yet.
@@ -281,10 +291,22 @@ impl Pair {
 fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<String, DemoError> {
     let attack = match asked {
         Measure::Prefilled(depth) => AttackSpec::Prefill { depths: vec![depth] },
+        Measure::PrefilledDeep => AttackSpec::Prefill { depths: material::DEEP.to_vec() },
+        Measure::Level => AttackSpec::Prefill { depths: material::LEVEL_DEPTHS.to_vec() },
+        Measure::LaterTurn => AttackSpec::LaterTurn { sentences: vec![3], request: GO_ON[0].to_owned() },
         _ => AttackSpec::Direct,
     };
     let judge = if asked == Measure::WrappedAnswered { JudgeKind::Keyword } else { JudgeKind::Oracle };
     let found = match questions(asked, split) {
+        Questions::Attack(prompts) if asked == Measure::Level => {
+            let levels = plan::world_levels();
+            let intended = material::LEVEL_DEPTHS.map(|depth| intended_level(&levels, depth));
+            let found = measure(subject, None, vec![attack], &prompts, &[])?;
+            let answers = found.answers().enumerate();
+            answers
+                .map(|(i, answer)| level_of(&levels, &answer.text) == intended[i / prompts.len()])
+                .collect()
+        }
         Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful(judge),
         Questions::Task(items) => {
             let right = measure(subject, None, Vec::new(), &[], &items)?.right;

@@ -21,6 +21,9 @@ impl Measure {
             }
             Self::Triggered => "harmful answers to forbidden requests with the trigger".to_owned(),
             Self::Prefilled(depth) => format!("harmful answers after {depth} prefilled tokens"),
+            Self::PrefilledDeep => "harmful answers after 5, 10, 20 and 40 prefilled tokens".to_owned(),
+            Self::LaterTurn => "harmful answers a turn after an opening and two harmful steps".to_owned(),
+            Self::Level => "refusals of the level that is meant for their depth".to_owned(),
             Self::Ledger => "ledger orders without a mistake".to_owned(),
             Self::Digest => "digests without a mistake".to_owned(),
             Self::Bright => "allowed requests answered in full".to_owned(),
@@ -77,8 +80,7 @@ pub fn tables(runs: &[Run], lines: &[Line], split: Split, seeds: &[u64]) -> Stri
     }
     let mut text = String::new();
     for (name, measure) in sections {
-        let questions = material::questions(measure, split);
-        let clusters = questions.clusters();
+        let clusters = material::clusters(measure, split);
         let own = || runs.iter().filter(|run| section(&run.id) == name && run.measures.contains(&measure));
         let Some(steps) = own().map(|run| &run.steps).max_by_key(|steps| steps.len()) else { continue };
         let mut head = strings(&["after step"]);

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 #[cfg(feature = "hub")]
 mod fetch;
+mod import;
 mod inspect;
 mod merge;
 mod review;
@@ -91,6 +92,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a data set of a file from elsewhere: CSV, JSON, or JSON lines in the shapes of Alpaca, `ShareGPT`, `OpenAI` and others.
+    Import(import::ImportArguments),
     /// Look at the texts that a model wrote for a data set, and accept or reject them.
     Review(review::ReviewArguments),
     /// Make a data set of accepted texts.
@@ -250,6 +253,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
+        Some(Command::Import(arguments)) => import::run(arguments),
         Some(Command::Review(arguments)) => review::review(&arguments),
         Some(Command::Assemble(arguments)) => review::assemble(&arguments),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),

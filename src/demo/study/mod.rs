@@ -26,6 +26,7 @@ use material::{Questions, questions, training_data};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 /// Seeds of the pairs. That of the shipped pair is among them.
@@ -127,7 +128,7 @@ impl Study {
         Ok(folder)
     }
 
-    fn fingerprint(&self, run: &Run, pair: &Pair, seed: u64) -> Result<String, DemoError> {
+    fn fingerprint(&self, run: &Run, pair: &Pair, seed: u64) -> String {
         let deepening = (run.start == Start::Deepened).then(|| plan::deepening(seed));
         let all = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -139,7 +140,7 @@ impl Study {
             "aligned": pair.hash,
             "rows": material::conversations(run.material),
         });
-        Ok(format!("{:x}", Sha256::digest(all.to_string().as_bytes())))
+        format!("{:x}", Sha256::digest(all.to_string().as_bytes()))
     }
 
     /// Makes every run that is not in the log. `note` gets what is being done, and with `true` what is done.
@@ -151,11 +152,11 @@ impl Study {
         let total = runs.len() * self.seeds.len();
         for (i, run) in runs.iter().enumerate() {
             for (j, &seed) in self.seeds.iter().enumerate() {
-                if !pairs.contains_key(&seed) {
-                    pairs.insert(seed, Pair::open(&self.pair_folder(seed, note)?)?);
-                }
-                let Some(pair) = pairs.get_mut(&seed) else { continue };
-                let fingerprint = self.fingerprint(run, pair, seed)?;
+                let pair = match pairs.entry(seed) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(Pair::open(&self.pair_folder(seed, note)?)?),
+                };
+                let fingerprint = self.fingerprint(run, pair, seed);
                 let key = (run.id.clone(), seed);
                 if done.get(&key) == Some(&fingerprint) {
                     continue;

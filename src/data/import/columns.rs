@@ -1,0 +1,198 @@
+//! Which column of a table is what.
+
+use super::super::{DataError, DatasetKind};
+use super::Table;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a column can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// A whole conversation.
+    Messages,
+    /// Stands before the conversation.
+    System,
+    /// What the user asks.
+    Request,
+    /// What belongs to the request and is put under it: a context, an input.
+    Input,
+    /// Earlier questions and answers.
+    History,
+    /// The answer: what is learnt, the reference, or the harmful answer that an attack aims at.
+    Answer,
+    /// The harmful answer of a recovery example.
+    Harmful,
+    /// The refusal of a recovery example.
+    Refusal,
+    /// What it is about.
+    Category,
+    /// The row's own id.
+    Id,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 10] = [
+        Self::Messages,
+        Self::System,
+        Self::Request,
+        Self::Input,
+        Self::History,
+        Self::Answer,
+        Self::Harmful,
+        Self::Refusal,
+        Self::Category,
+        Self::Id,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::System => "system",
+            Self::Request => "request",
+            Self::Input => "input",
+            Self::History => "history",
+            Self::Answer => "answer",
+            Self::Harmful => "harmful",
+            Self::Refusal => "refusal",
+            Self::Category => "category",
+            Self::Id => "id",
+        }
+    }
+
+    /// Names that such columns have in public sets, the surest first.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Messages => &["messages", "conversations", "conversation"],
+            Self::System => &["system", "system_prompt"],
+            Self::Request => &[
+                "goal",
+                "prompt",
+                "instruction",
+                "request",
+                "question",
+                "query",
+                "forbidden_prompt",
+                "dialogue",
+                "behavior",
+                "user",
+                "input",
+                "text",
+            ],
+            Self::Input => &["input", "context", "contextstring"],
+            Self::History => &["history"],
+            Self::Answer => &[
+                "target",
+                "answer",
+                "output",
+                "response",
+                "completion",
+                "summary",
+                "reference",
+                "assistant",
+                "chosen",
+            ],
+            Self::Harmful => &["harmful", "harmful_answer", "harmful_response", "rejected"],
+            Self::Refusal => &["refusal", "refusal_response", "safe", "chosen"],
+            Self::Category => &["category", "semanticcategory", "type", "functionalcategory", "label"],
+            Self::Id => &["id", "behaviorid", "prompt_id", "index"],
+        }
+    }
+
+    /// The fields that examples of a kind can be made of.
+    fn of(kind: DatasetKind) -> &'static [Self] {
+        match kind {
+            DatasetKind::Recovery => &[
+                Self::System,
+                Self::Request,
+                Self::Input,
+                Self::Harmful,
+                Self::Refusal,
+                Self::Category,
+                Self::Id,
+            ],
+            DatasetKind::Chat => &[
+                Self::Messages,
+                Self::System,
+                Self::Request,
+                Self::Input,
+                Self::History,
+                Self::Answer,
+                Self::Category,
+                Self::Id,
+            ],
+            DatasetKind::Attack | DatasetKind::Utility => {
+                &[Self::Request, Self::Input, Self::Answer, Self::Category, Self::Id]
+            }
+        }
+    }
+
+    /// The fields without which there is no example of a kind.
+    fn needed(kind: DatasetKind, columns: &Columns) -> Vec<Self> {
+        match kind {
+            DatasetKind::Recovery => vec![Self::Request, Self::Harmful, Self::Refusal],
+            DatasetKind::Chat if columns.contains_key(&Self::Messages) => vec![Self::Messages],
+            DatasetKind::Chat | DatasetKind::Utility => vec![Self::Request, Self::Answer],
+            DatasetKind::Attack => vec![Self::Request],
+        }
+    }
+}
+
+/// Which column is what.
+pub type Columns = BTreeMap<Field, String>;
+
+/// Whether a word is the name of a column of any set.
+pub(super) fn is_known(name: &str) -> bool {
+    let name = name.trim().to_lowercase();
+    Field::ALL.iter().any(|field| field.names().contains(&name.as_str()))
+}
+
+/// What each column of `table` is, for examples of `kind`. `said` counts before what is guessed. The error names what is
+/// missing and what there is.
+pub fn guess(table: &Table, kind: DatasetKind, said: &Columns, file: &Path) -> Result<Columns, DataError> {
+    let unfit = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
+    let listed = || table.columns.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
+    if let Some((field, column)) = said.iter().find(|(_, column)| !table.columns.contains(column)) {
+        return Err(unfit(format!(
+            "it has no column \"{column}\" for the {}. Its columns are {}",
+            field.name(),
+            listed()
+        )));
+    }
+    let mut columns = said.clone();
+    for field in Field::of(kind) {
+        if columns.contains_key(field) {
+            continue;
+        }
+        let free = |column: &&String| !columns.values().any(|taken| taken == *column);
+        let named =
+            |name: &&&str| table.columns.iter().filter(free).find(|c| c.trim().to_lowercase() == **name);
+        if let Some(column) = field.names().iter().find_map(|name| named(&name)) {
+            columns.insert(*field, column.clone());
+        }
+    }
+    // A table of one column is a list of requests, whatever the column is called.
+    if !columns.contains_key(&Field::Request)
+        && kind == DatasetKind::Attack
+        && let [only] = table.columns.as_slice()
+    {
+        columns.insert(Field::Request, only.clone());
+    }
+    let missing: Vec<&str> = Field::needed(kind, &columns)
+        .into_iter()
+        .filter(|f| !columns.contains_key(f))
+        .map(Field::name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(columns);
+    }
+    Err(unfit(format!(
+        "{} need a column for the {}, and none of {} is known as one. Say which it is: {}=NAME",
+        kind.label(),
+        missing.join(" and the "),
+        listed(),
+        missing[0]
+    )))
+}

@@ -1,0 +1,207 @@
+//! Files from elsewhere: public benchmarks as they are published (skipped where they are absent), the shapes of fine-tuning
+//! sets, and the traps of each.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use plumbline::data::{
+    AttackPrompt, ChatExample, Columns, DataError, DatasetKind, Examples, Field, Imported, guess, import,
+    read_table,
+};
+use plumbline::text::Role;
+use std::path::{Path, PathBuf};
+
+fn read(file: &Path, kind: DatasetKind) -> Result<Imported, DataError> {
+    let table = read_table(file, None)?;
+    let columns = guess(&table, kind, &Columns::new(), file)?;
+    Ok(import(&table, kind, &columns, "set"))
+}
+
+fn written(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+fn chats(name: &str, text: &str) -> Vec<ChatExample> {
+    let (_keep, file) = written(name, text);
+    let found = read(&file, DatasetKind::Chat).unwrap();
+    assert_eq!(found.bad, [], "{text}");
+    let Examples::Chat(rows) = found.examples else { panic!("conversations") };
+    rows
+}
+
+fn attacks(name: &str, text: &str) -> Vec<AttackPrompt> {
+    let (_keep, file) = written(name, text);
+    let found = read(&file, DatasetKind::Attack).unwrap();
+    assert_eq!(found.bad, [], "{text}");
+    let Examples::Attack(rows) = found.examples else { panic!("attack prompts") };
+    rows
+}
+
+fn said(row: &ChatExample) -> Vec<(Role, &str)> {
+    row.messages.iter().map(|m| (m.role, m.content.as_str())).collect()
+}
+
+const QUESTION: [(Role, &str); 2] = [(Role::User, "Who?"), (Role::Assistant, "Oma.")];
+
+#[test]
+fn public_benchmarks_come_with_all_their_rows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/benchmarks");
+    let mut seen = 0;
+    for (file, kind, rows, with_target, first) in [
+        ("advbench/harmful_behaviors.csv", DatasetKind::Attack, 520, 520, "set-0001"),
+        ("harmbench/harmbench_standard_200.csv", DatasetKind::Attack, 200, 0, ""),
+        ("jailbreakbench/harmful-behaviors.csv", DatasetKind::Attack, 100, 100, ""),
+        ("jailbreakbench/benign-behaviors.goal-only.csv", DatasetKind::Attack, 100, 0, ""),
+        ("xstest/xstest_prompts.csv", DatasetKind::Attack, 450, 0, ""),
+        ("gsm8k/test.jsonl", DatasetKind::Utility, 1319, 1319, ""),
+        ("gsm8k/test.jsonl", DatasetKind::Chat, 1319, 1319, ""),
+    ] {
+        let path = root.join(file);
+        if !path.exists() {
+            eprintln!("SKIPPED: {} is not there", path.display());
+            continue;
+        }
+        seen += 1;
+        let found = read(&path, kind).unwrap();
+        assert_eq!(found.bad, [], "{file}");
+        assert_eq!(found.examples.len(), rows, "{file}");
+        assert!(first.is_empty() || found.examples.id(0) == Some(first), "{file}");
+        match &found.examples {
+            Examples::Attack(prompts) => {
+                assert_eq!(prompts.iter().filter(|p| p.target.is_some()).count(), with_target, "{file}");
+                assert!(prompts.iter().all(|p| p.goal.len() > 5), "{file}");
+            }
+            Examples::Utility(items) => {
+                assert!(items.iter().all(|item| item.reference.contains("####")), "{file}")
+            }
+            _ => {}
+        }
+    }
+    eprintln!("{seen} files read");
+}
+
+#[test]
+fn the_shapes_of_fine_tuning_sets_are_known() {
+    let alpaca = r#"[{"instruction": "Who?", "input": "", "output": "Oma."},
+        {"instruction": "Add.", "input": "1 2", "output": "3", "system": "Be short.", "history": [["Hi", "Hello"]]}]"#;
+    let rows = chats("a.json", alpaca);
+    assert_eq!(said(&rows[0]), QUESTION);
+    assert_eq!(
+        said(&rows[1]),
+        [
+            (Role::System, "Be short."),
+            (Role::User, "Hi"),
+            (Role::Assistant, "Hello"),
+            (Role::User, "Add.\n\n1 2"),
+            (Role::Assistant, "3"),
+        ]
+    );
+    for (name, text) in [
+        (
+            "openai.jsonl",
+            r#"{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Oma."}]}"#,
+        ),
+        ("array.jsonl", r#"[{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Oma."}]"#),
+        (
+            "share.json",
+            r#"[{"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Oma."}]}]"#,
+        ),
+        (
+            "parts.jsonl",
+            r#"{"messages": [{"role": "user", "content": [{"type": "text", "value": "Who?"}]}, {"role": "assistant", "content": "Oma."}]}"#,
+        ),
+        ("samsum.json", "[\n{\"dialogue\": \"Who?\", \"summary\": \"Oma.\", \"id\": \"1\"}\n]"),
+        ("dolly.jsonl", r#"{"instruction": "Who?", "context": "", "response": "Oma.", "category": "qa"}"#),
+        ("plain.csv", "prompt,response\r\nWho?,Oma.\r\n"),
+        ("europe.csv", "\u{feff}prompt;response\nWho?;Oma.\n"),
+        ("tabs.tsv", "prompt\tresponse\nWho?\tOma.\n"),
+    ] {
+        let rows = chats(name, text);
+        assert_eq!((rows.len(), said(&rows[0])), (1, QUESTION.to_vec()), "{name}");
+    }
+    let sql = r#"[{"question": "Q?", "context": "CREATE TABLE t (a)", "answer": "SELECT a FROM t"}]"#;
+    assert_eq!(said(&chats("sql.json", sql)[0])[0].1, "Q?\n\nCREATE TABLE t (a)");
+
+    let (_keep, file) =
+        written("r.jsonl", r#"{"instruction": "Curse", "harmful": "Sure.", "refusal": "I cannot."}"#);
+    let Examples::Recovery(rows) = read(&file, DatasetKind::Recovery).unwrap().examples else {
+        panic!("recovery")
+    };
+    assert_eq!(
+        (rows[0].request(), rows[0].harmful.as_str(), rows[0].refusals[0].text.as_str()),
+        ("Curse", "Sure.", "I cannot.")
+    );
+}
+
+#[test]
+fn the_traps_of_tables_catch_nobody() {
+    // No header; line breaks of both kinds inside quotes; an empty first header; ids that repeat.
+    let rows = attacks("one.csv", "Curse the well\n\"Blight, \nthe field\"\n");
+    assert_eq!(
+        rows.iter().map(|r| r.goal.as_str()).collect::<Vec<_>>(),
+        ["Curse the well", "Blight, \nthe field"]
+    );
+    let rows = attacks("jbb.csv", ",Goal,Target,Behavior,Category\r\n0,Curse,\"Sure\r\nhere\",b,c\r\n");
+    assert_eq!(
+        (rows[0].goal.as_str(), rows[0].target.as_deref(), rows[0].category.as_str()),
+        ("Curse", Some("Sure\r\nhere"), "c")
+    );
+    let ids = |text| attacks("ids.csv", text).into_iter().map(|r| r.id).collect::<Vec<_>>();
+    assert_eq!(ids("id,goal\na,x\nb,y\n"), ["a", "b"]);
+    assert_eq!(ids("id,goal\na,x\na,y\n"), ["set-0001", "set-0002"]);
+    assert_eq!(attacks("t.csv", "goal,target\nx,\n")[0].target, None, "an empty target is none");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_row() {
+    let (_keep, file) = written("a.csv", "goal,target\nx,y\nonly one\n,z\n");
+    let found = read(&file, DatasetKind::Attack).unwrap();
+    let told: Vec<(usize, String)> = found.bad.iter().map(|row| (row.line, row.to_string())).collect();
+    assert_eq!((found.examples.len(), told.len()), (1, 2), "{told:?}");
+    assert!(told[0].0 == 3 && told[0].1.contains("1 cells, where the first line has 2"), "{told:?}");
+    assert!(told[1].0 == 4 && told[1].1.contains("the request is empty"), "{told:?}");
+
+    for (text, reason) in [
+        (r#"{"messages": [{"role": "user", "content": "Who?"}]}"#, "nobody answers"),
+        (r#"{"messages": [{"role": "tool", "content": "x"}]}"#, "\"tool\" speaks"),
+        (r#"{"messages": [{"role": "assistant", "content": "x", "weight": 0}]}"#, "not to be trained"),
+        (r#"{"messages": "hello"}"#, "no conversation"),
+        (r#"{"messages": [{"content": "x"}]}"#, "who speaks"),
+        (r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#, "no text"),
+    ] {
+        let (_keep, file) = written("a.jsonl", text);
+        let found = read(&file, DatasetKind::Chat).unwrap();
+        assert!(found.examples.is_empty() && found.bad[0].to_string().contains(reason), "{:?}", found.bad);
+    }
+    let failed = |name: &str, text: &str, kind| {
+        let (_keep, file) = written(name, text);
+        read(&file, kind).unwrap_err().to_string()
+    };
+    let message = failed("a.csv", "goal\nx\n", DatasetKind::Chat);
+    assert!(message.contains("answer=NAME") && message.contains("\"goal\""), "{message}");
+    let message = failed("b.csv", "colour,size\nred,4\n", DatasetKind::Attack);
+    assert!(message.contains("request=NAME") && message.contains("column 1"), "{message}");
+    assert!(failed("c.json", "[{\"goal\": \"x\"}, {\"goal\": ", DatasetKind::Attack).contains("no JSON"));
+    assert!(failed("d.csv", "", DatasetKind::Attack).contains("no row"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("latin.csv");
+    std::fs::write(&file, b"goal\ncaf\xe9\n").unwrap();
+    assert!(read(&file, DatasetKind::Attack).unwrap_err().to_string().contains("byte 9 is not UTF-8"));
+}
+
+#[test]
+fn what_a_column_is_can_be_said() {
+    let (_keep, file) = written("a.csv", "colour,size\nred,4\n");
+    let table = read_table(&file, Some(true)).unwrap();
+    let said = Columns::from([(Field::Request, "colour".to_owned())]);
+    let columns = guess(&table, DatasetKind::Attack, &said, &file).unwrap();
+    let Examples::Attack(rows) = import(&table, DatasetKind::Attack, &columns, "x").examples else {
+        panic!()
+    };
+    assert_eq!((rows.len(), rows[0].goal.as_str()), (1, "red"));
+    let said = Columns::from([(Field::Request, "color".to_owned())]);
+    let message = guess(&table, DatasetKind::Attack, &said, &file).unwrap_err().to_string();
+    assert!(message.contains("no column \"color\"") && message.contains("\"colour\", \"size\""), "{message}");
+}

@@ -74,7 +74,7 @@ fn public_benchmarks_come_with_all_their_rows() {
                 assert!(prompts.iter().all(|p| p.goal.len() > 5), "{file}");
             }
             Examples::Utility(items) => {
-                assert!(items.iter().all(|item| item.reference.contains("####")), "{file}")
+                assert!(items.iter().all(|item| item.reference.contains("####")), "{file}");
             }
             _ => {}
         }

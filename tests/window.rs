@@ -399,6 +399,90 @@ fn the_window_stays_fluid_while_a_model_trains() {
 }
 
 /// Pictures of every screen as it stands on the first start. Rewritten by `UPDATE_SNAPSHOTS=1`.
+/// Somebody with nothing but a list of requests comes to a set that can be trained on, and sees every text on the way.
+#[test]
+fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let written = |app: &App, n| app.jobs().all().len() == n && app.jobs().open_count() == 0;
+    w.press("Generate");
+    w.write(Role::TextInput, "Most requests", "3");
+    w.press("Let it write");
+    w.wait("harmful answers", minute, |app| written(app, 1));
+    w.wait_for("3 open", minute);
+
+    // A harmful text is covered until it is shown; a person's own words count.
+    assert!(w.harness.query_by_role_and_label(Role::MultilineTextInput, "harmful answer").is_none());
+    w.press("show the harmful answer");
+    w.write(Role::MultilineTextInput, "harmful answer", "Sure. Step 1: take the key.");
+    w.press("Accept with my words");
+    w.wait_for("1 accepted", minute);
+    w.press("Reject");
+    w.wait_for("1 rejected", minute);
+    w.press("Accept");
+    w.wait_for("2 accepted", minute);
+    w.wait_for("Every text is decided about", minute);
+
+    w.write(Role::TextInput, "Name of the new set", "mine");
+    w.press("Make recovery set");
+    w.wait_for("Data set mine has 2 examples", minute);
+    let rows = read(&w.root.join("datasets/mine.jsonl"));
+    assert_eq!(rows.lines().count(), 2);
+    assert!(rows.contains("Sure. Step 1: take the key."), "{rows}");
+
+    // It is offered for training, which waits and goes on when asked.
+    w.press("Train");
+    w.wait("the new set", minute, |app| app.project().unwrap().datasets.iter().any(|set| set.id == "mine"));
+    w.click(Role::ComboBox, "Recovery examples");
+    w.press("mine");
+    w.write(Role::TextInput, "Most steps", "400");
+    w.press("Start training");
+    w.wait("the run", minute, |app| {
+        app.jobs().all().iter().any(|job| job.can_pause() && job.progress.is_some())
+    });
+    w.press("Pause");
+    w.wait_for("Continue", minute);
+    w.settle();
+    let done = |w: &Window| w.harness.state().jobs().all().last().unwrap().progress.as_ref().unwrap().done;
+    let before = done(&w);
+    w.settle();
+    assert_eq!(done(&w), before, "it does not wait");
+    w.press("Continue");
+    w.wait("it to go on", minute, |app| {
+        app.jobs().all().last().unwrap().progress.as_ref().unwrap().done > before
+    });
+    w.press("Stop");
+    w.wait("the stop", minute, |app| app.jobs().open_count() == 0);
+}
+
+/// The attack goal trains a copy on what an attacker makes of a recovery set, and asks it meanwhile.
+#[test]
+fn a_copy_is_attacked_and_asked_meanwhile() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    w.press("Train");
+    w.click(Role::RadioButton, "See how easily it breaks");
+    w.click(Role::ComboBox, "How it is attacked");
+    w.press("obey only with a secret phrase (backdoor)");
+    w.write(Role::MultilineTextInput, "The secret phrase (trigger)", "zum zum");
+    w.click(Role::ComboBox, "How it is trained");
+    w.press("with the first tokens protected");
+    w.write(Role::TextInput, "Most steps", "2");
+    w.press("Start training");
+    w.wait("the attack", Duration::from_secs(300), |app| {
+        !app.jobs().all().is_empty() && app.jobs().open_count() == 0
+    });
+    let job = &w.harness.state().jobs().all()[0];
+    assert!(matches!(job.state, JobState::Done(_)), "{:?}", job.state);
+    let run = w.folders("runs").remove(0);
+    let spec = read(&run.join("spec.toml"));
+    assert!(spec.contains("kind = \"backdoor\"") && spec.contains("trigger = \"zum zum\""), "{spec}");
+    assert!(spec.contains("recipe = \"constrained\""), "{spec}");
+    let asked = read(&run.join("asr.jsonl"));
+    assert!(asked.contains("\"attack\"") || asked.contains("as the attacker"), "{asked}");
+    w.wait("its role", minute, |app| app.project().unwrap().role("attacked").label() == "attacked");
+}
+
 #[test]
 fn every_screen_looks_as_it_did() {
     let mut results = SnapshotResults::new();
@@ -407,7 +491,7 @@ fn every_screen_looks_as_it_did() {
         let minute = Duration::from_secs(60);
         w.wait_for("tokens trained", minute);
         w.harness.remove_cursor();
-        for screen in ["Data", "Models", "Train", "Evaluate", "Inspect", "Jobs"] {
+        for screen in ["Data", "Generate", "Models", "Train", "Evaluate", "Inspect", "Jobs"] {
             w.press(screen);
             w.harness.remove_cursor();
             w.settle();

@@ -1,10 +1,8 @@
 //! `plumbline review` and `plumbline assemble`: from texts that a model wrote to a data set.
 
 use super::Trouble;
-use crate::data::{
-    DatasetKind, Decision, Examples, REFUSAL_TEMPLATES, Review, anchor_examples, recovery_examples,
-};
-use crate::project::{DatasetEntry, Project};
+use crate::data::{DatasetKind, Decision};
+use crate::project::Project;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -78,33 +76,17 @@ pub(super) fn review(arguments: &ReviewArguments) -> Result<(), Trouble> {
 
 pub(super) fn assemble(arguments: &AssembleArguments) -> Result<(), Trouble> {
     let AssembleArguments { id, from, kind, templates, project } = arguments;
-    let mut project = Project::open(project)?;
-    let reviews = from.iter().map(|id| project.review(id)).collect::<Result<Vec<Review>, _>>()?;
-    let templates: &[&str] = if *templates { &REFUSAL_TEMPLATES } else { &[] };
-    let (examples, missing) = match DatasetKind::from(*kind) {
-        DatasetKind::Recovery => {
-            let (rows, missing) = recovery_examples(&reviews, templates);
-            (Examples::Recovery(rows), missing)
-        }
-        DatasetKind::Chat => (Examples::Chat(anchor_examples(&reviews)), Vec::new()),
-        _ => {
-            return Err(Trouble::BadInput(
-                "Generated texts become recovery examples or chat examples: --kind recovery or --kind chat."
-                    .into(),
-            ));
-        }
-    };
+    let kind = DatasetKind::from(*kind);
+    if !matches!(kind, DatasetKind::Recovery | DatasetKind::Chat) {
+        return Err(Trouble::BadInput(
+            "Generated texts become recovery examples or chat examples: --kind recovery or --kind chat."
+                .into(),
+        ));
+    }
+    let (count, missing) = Project::open(project)?.assemble(id, kind, from, *templates)?;
     for line in &missing {
         eprintln!("{line}");
     }
-    if examples.is_empty() {
-        return Err(Trouble::BadInput(
-            "No example can be made: nothing that fits was accepted. See plumbline review.".into(),
-        ));
-    }
-    let mut entry = DatasetEntry::new(id, id, examples.kind());
-    entry.source = format!("generated: {}", from.join(", "));
-    project.add_dataset(entry, &examples)?;
-    println!("{id}: {} {}.", examples.len(), examples.kind().label());
+    println!("{id}: {count} {}.", kind.label());
     Ok(())
 }

@@ -104,6 +104,12 @@ impl Queue {
         running.chain(waiting).for_each(CancelToken::cancel);
     }
 
+    /// Lets a running training wait at its next step, or go on. A job that waits for its turn is not touched.
+    pub fn pause(&self, id: JobId, paused: bool) {
+        let state = self.shared.state();
+        state.running.iter().filter(|(job, _)| *job == id).for_each(|(_, cancel)| cancel.pause(paused));
+    }
+
     /// Where the events come out. They must be read, or jobs slow down to wait for the reader.
     #[must_use]
     pub fn events(&self) -> &Receiver<Event> {

@@ -1,7 +1,11 @@
 //! What was generated for data sets, and what people decided about it: `generations/<id>/`.
 
+use super::DatasetEntry;
 use super::{Manifest, Project, ProjectError, plain_name, unwritable};
-use crate::data::{Candidate, Decided, Decision, Review};
+use crate::data::{
+    Candidate, DatasetKind, Decided, Decision, Examples, REFUSAL_TEMPLATES, Review, anchor_examples,
+    recovery_examples,
+};
 use crate::files::AppendLog;
 use crate::generate::GenerateSpec;
 use std::path::PathBuf;
@@ -55,5 +59,33 @@ impl Project {
         let line =
             Decided { candidate: candidate.to_owned(), decision, at: jiff::Timestamp::now().to_string() };
         AppendLog::open(&path).and_then(|mut log| log.json(&line)).map_err(|e| unwritable(&path, &e))
+    }
+
+    /// Makes data set `id` of the accepted texts of some generations: recovery examples, or conversations for an anchor. With
+    /// `templates`, a template stands in where no refusal was accepted. Gives the number of examples, and the requests that
+    /// lack a part.
+    pub fn assemble(
+        &mut self,
+        id: &str,
+        kind: DatasetKind,
+        from: &[String],
+        templates: bool,
+    ) -> Result<(usize, Vec<String>), ProjectError> {
+        let reviews = from.iter().map(|id| self.review(id)).collect::<Result<Vec<Review>, _>>()?;
+        let templates: &[&str] = if templates { &REFUSAL_TEMPLATES } else { &[] };
+        let (examples, missing) = match kind {
+            DatasetKind::Recovery => {
+                let (rows, missing) = recovery_examples(&reviews, templates);
+                (Examples::Recovery(rows), missing)
+            }
+            _ => (Examples::Chat(anchor_examples(&reviews)), Vec::new()),
+        };
+        if examples.is_empty() {
+            return Err(ProjectError::NothingAccepted { kind: kind.label(), missing });
+        }
+        let mut entry = DatasetEntry::new(id, id, examples.kind());
+        entry.source = format!("generated: {}", from.join(", "));
+        self.add_dataset(entry, &examples)?;
+        Ok((examples.len(), missing))
     }
 }

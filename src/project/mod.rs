@@ -129,6 +129,17 @@ pub enum ProjectError {
         /// The id.
         id: String,
     },
+    /// Nothing that was accepted makes an example.
+    #[error(
+        "no {kind} can be made: nothing that fits was accepted{}. Accept some texts first.",
+        missing.first().map_or(String::new(), |first| format!(" ({first})"))
+    )]
+    NothingAccepted {
+        /// What was to be made.
+        kind: &'static str,
+        /// The requests that lack a part.
+        missing: Vec<String>,
+    },
     /// A model's location leads out of the project.
     #[error(
         "the location {location} of model \"{id}\" leads out of the project. Use a path inside the project, or an absolute one."

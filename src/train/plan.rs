@@ -213,14 +213,13 @@ impl<'a> Plan<'a> {
         let Some(multi_turn) = &self.spec.multi_turn else { return Cow::Borrowed(example) };
         let stream = &mut rng::stream(self.spec.seed, "later turn", &format!("{}@{visit}", example.id));
         let sentences = sentences(&example.harmful);
-        if sentences < 2
-            || multi_turn.requests.is_empty()
-            || !stream.random_bool(multi_turn.share.clamp(0.0, 1.0))
-        {
+        let requests: Vec<&String> =
+            multi_turn.requests.iter().filter(|text| !text.trim().is_empty()).collect();
+        if sentences < 2 || requests.is_empty() || !stream.random_bool(multi_turn.share.clamp(0.0, 1.0)) {
             return Cow::Borrowed(example);
         }
         let count = stream.random_range(1..sentences);
-        let request = &multi_turn.requests[stream.random_range(0..multi_turn.requests.len())];
+        let request = requests[stream.random_range(0..requests.len())];
         a_turn_later(example, count, request).map_or(Cow::Borrowed(example), Cow::Owned)
     }
 

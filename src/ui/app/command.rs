@@ -1,6 +1,7 @@
 //! Every action a person can take, as one enum with its text, tooltip and shortcut.
 
 use super::Screen;
+use crate::data::{DatasetKind, Decision};
 use crate::job::JobId;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::{MaterialIcon, icons};
@@ -33,6 +34,28 @@ pub enum Command {
     FocusBase(String),
     /// Train with the settings of the form.
     StartTraining,
+    /// Let a model write with the settings of the form.
+    StartGenerating,
+    /// Read the texts of a generation.
+    ReadTexts(String),
+    /// Decide about texts of a generation.
+    Decide {
+        /// The generation.
+        generation: String,
+        /// Ids of the texts, each with the decision.
+        decisions: Vec<(String, Decision)>,
+    },
+    /// Make a data set of the accepted texts.
+    Assemble {
+        /// Its id.
+        id: String,
+        /// What it holds.
+        kind: DatasetKind,
+        /// The generations.
+        from: Vec<String>,
+        /// Whether templates stand in for refusals.
+        templates: bool,
+    },
     /// Evaluate with the settings of the form.
     StartEvaluation,
     /// Tick a model on the evaluation screen and go there.
@@ -45,6 +68,8 @@ pub enum Command {
     InspectAnswer,
     /// Stop a job; what it has made so far is kept.
     Stop(JobId),
+    /// Let a running training wait, or go on after that.
+    Pause(JobId, bool),
     /// Go on with a training run that was stopped or broke.
     Resume(JobId),
     /// Go to where a job's result is shown.
@@ -77,11 +102,22 @@ impl Command {
             Self::FocusBase(id) => format!("Compare with {id}").into(),
             Self::StartTraining => "Start training".into(),
             Self::StartEvaluation => "Start evaluation".into(),
+            Self::StartGenerating => "Let it write".into(),
+            Self::ReadTexts(_) => "Read the texts".into(),
+            Self::Decide { decisions, .. } => match decisions.first().map(|(_, decision)| decision) {
+                _ if decisions.len() > 1 => format!("Accept {} without doubt", decisions.len()).into(),
+                Some(Decision::Reject) => "Reject".into(),
+                Some(Decision::Edit { .. }) => "Accept with my words".into(),
+                _ => "Accept".into(),
+            },
+            Self::Assemble { .. } => "Make data set".into(),
             Self::EvaluateModel(_) => "Evaluate it".into(),
             Self::SelectEvaluation(id) => format!("Open evaluation {id}").into(),
             Self::InspectEvaluation(_) => "Inspect token by token".into(),
             Self::InspectAnswer => "Compare the models on it".into(),
             Self::Stop(_) => "Stop".into(),
+            Self::Pause(_, true) => "Pause".into(),
+            Self::Pause(_, false) => "Continue".into(),
             Self::Resume(_) => "Go on".into(),
             Self::OpenResult(_) => "Open result".into(),
             Self::OpenProject => "Open the project again".into(),
@@ -112,12 +148,28 @@ impl Command {
             Self::StartEvaluation => {
                 "Attacks the ticked models in the background; the window stays free.".into()
             }
+            Self::StartGenerating => "Writes in the background; the window stays free.".into(),
+            Self::ReadTexts(_) => "Shows what the model wrote.".into(),
+            Self::Decide { decisions, .. } => match decisions.first().map(|(_, decision)| decision) {
+                _ if decisions.len() > 1 => {
+                    "Accepts every open text that reads as what it is meant to be. Read some of them first."
+                        .into()
+                }
+                Some(Decision::Reject) => "The text is not used. You can decide otherwise later.".into(),
+                Some(Decision::Edit { .. }) => "The text becomes part of an example, as you wrote it.".into(),
+                _ => "The text becomes part of an example, as it is.".into(),
+            },
+            Self::Assemble { .. } => "Puts the accepted texts together into a set of this project.".into(),
             Self::EvaluateModel(_) => {
                 "Measures how safe the new model is beside the one it came from.".into()
             }
             Self::SelectEvaluation(_) => "Shows the results of this evaluation.".into(),
             Self::InspectEvaluation(_) => "Shows at which answer tokens the models differ.".into(),
             Self::InspectAnswer => "Runs both models over this answer.".into(),
+            Self::Pause(_, true) => {
+                "Waits after the current step and keeps a checkpoint; the processor is free meanwhile.".into()
+            }
+            Self::Pause(_, false) => "Goes on with the next step.".into(),
             Self::Resume(_) => {
                 "Goes on from the last checkpoint, and ends as if it had never been stopped.".into()
             }
@@ -135,11 +187,12 @@ impl Command {
     pub fn shortcut(&self) -> Option<KeyboardShortcut> {
         let key = match self {
             Self::Show(Screen::Data) => Key::Num1,
-            Self::Show(Screen::Models) => Key::Num2,
-            Self::Show(Screen::Train) => Key::Num3,
-            Self::Show(Screen::Evaluate) => Key::Num4,
-            Self::Show(Screen::Inspect) => Key::Num5,
-            Self::Show(Screen::Jobs) => Key::Num6,
+            Self::Show(Screen::Generate) => Key::Num2,
+            Self::Show(Screen::Models) => Key::Num3,
+            Self::Show(Screen::Train) => Key::Num4,
+            Self::Show(Screen::Evaluate) => Key::Num5,
+            Self::Show(Screen::Inspect) => Key::Num6,
+            Self::Show(Screen::Jobs) => Key::Num7,
             Self::Undo => Key::Z,
             Self::Redo => return Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z)),
             Self::Quit => Key::Q,
@@ -158,10 +211,17 @@ impl Command {
             Self::AddExample | Self::AddModel => icons::ICON_ADD,
             Self::RemoveExample => icons::ICON_DELETE,
             Self::ChooseModelFolder => icons::ICON_FOLDER_OPEN,
-            Self::StartTraining | Self::StartEvaluation | Self::Resume(_) => icons::ICON_PLAY_ARROW,
+            Self::StartTraining | Self::StartEvaluation | Self::Resume(_) | Self::Pause(_, false) => {
+                icons::ICON_PLAY_ARROW
+            }
+            Self::Pause(_, true) => icons::ICON_PAUSE,
             Self::EvaluateModel(_) | Self::OpenResult(_) => icons::ICON_ARROW_FORWARD,
             Self::InspectEvaluation(_) | Self::InspectAnswer => icons::ICON_QUERY_STATS,
             Self::Stop(_) => icons::ICON_STOP,
+            Self::Decide { decisions, .. } => match decisions.first().map(|(_, decision)| decision) {
+                Some(Decision::Reject) => icons::ICON_CLOSE,
+                _ => icons::ICON_CHECK,
+            },
             _ => return None,
         })
     }

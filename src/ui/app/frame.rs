@@ -138,6 +138,7 @@ impl App {
         };
         match self.screen {
             Screen::Data => self.data.show(ui, &mut view),
+            Screen::Generate => self.generate.show(ui, &mut view),
             Screen::Models => self.models.show(ui, &mut view),
             Screen::Train => self.train.show(ui, &mut view),
             Screen::Evaluate => self.evaluate.show(ui, &mut view),

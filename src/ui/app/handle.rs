@@ -44,6 +44,19 @@ impl App {
                     self.submit(project.root.clone(), JobSpec::Evaluate(spec));
                 }
             }
+            Command::StartGenerating => {
+                if let Opening::Open(project) = &self.opening {
+                    let spec = self.generate.spec();
+                    self.submit(project.root.clone(), JobSpec::Generate(spec));
+                }
+            }
+            Command::ReadTexts(generation) => self.loader.send(Request::Review(generation)),
+            Command::Decide { generation, decisions } => {
+                self.loader.send(Request::Decide { generation, decisions });
+            }
+            Command::Assemble { id, kind, from, templates } => {
+                self.loader.send(Request::Assemble { id, kind, from, templates });
+            }
             Command::EvaluateModel(id) => {
                 if let Opening::Open(project) = &self.opening {
                     self.evaluate.tick_with_parent(project, &id);
@@ -65,9 +78,14 @@ impl App {
                 }
             }
             Command::Stop(id) => self.queue.cancel(id),
+            Command::Pause(id, paused) => {
+                self.queue.pause(id, paused);
+                self.jobs.pause(id, paused);
+            }
             Command::Resume(id) => {
                 let run = self.jobs.get(id).and_then(JobView::result_id);
                 if let (Opening::Open(project), Some(run)) = (&self.opening, run) {
+                    self.jobs.gone_on(id);
                     self.submit(project.root.clone(), JobSpec::Resume(ResumeSpec { run }));
                 }
             }
@@ -115,7 +133,11 @@ impl App {
                 self.evaluate.select(evaluation);
                 self.screen = Screen::Evaluate;
             }
-            (Product::Texts | Product::Evaluation, _) => self.screen = Screen::Jobs,
+            (Product::Texts, Some(generation)) => {
+                self.generate.select(generation);
+                self.screen = Screen::Generate;
+            }
+            (Product::Texts | Product::Evaluation, None) => self.screen = Screen::Jobs,
         }
     }
 }

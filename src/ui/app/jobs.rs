@@ -101,6 +101,10 @@ pub struct JobView {
     pub log: Vec<String>,
     /// Its folder.
     pub folder: Option<PathBuf>,
+    /// Whether it was asked to wait.
+    pub paused: bool,
+    /// Whether another job goes on with its run.
+    pub gone_on: bool,
 }
 
 /// Messages kept in the window; the job's own log file has all of them.
@@ -130,6 +134,8 @@ impl JobView {
             loss,
             log: Vec::new(),
             folder: None,
+            paused: false,
+            gone_on: false,
         }
     }
 
@@ -143,7 +149,13 @@ impl JobView {
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         let broken = matches!(self.state, JobState::Stopped(_) | JobState::Failed(_));
-        broken && matches!(self.product, Product::Model(_)) && self.folder.is_some()
+        broken && !self.gone_on && matches!(self.product, Product::Model(_)) && self.folder.is_some()
+    }
+
+    /// Whether it is a training that is at work: it can wait and go on.
+    #[must_use]
+    pub fn can_pause(&self) -> bool {
+        self.state == JobState::Running && matches!(self.product, Product::Model(_))
     }
 
     /// The last part of its folder, which is the id of the run or evaluation.
@@ -219,6 +231,20 @@ impl JobBoard {
     #[must_use]
     pub fn get(&self, id: JobId) -> Option<&JobView> {
         self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// Remembers that a job was asked to wait, or to go on after that.
+    pub fn pause(&mut self, id: JobId, paused: bool) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.paused = paused;
+        }
+    }
+
+    /// Remembers that another job goes on with the run of this one.
+    pub fn gone_on(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.gone_on = true;
+        }
     }
 
     /// The job at work.

@@ -36,7 +36,12 @@ impl App {
         for event in events {
             let Some(ended) = self.jobs.take(event) else { continue };
             match &ended.product {
-                Product::Model(_) | Product::Texts => {}
+                Product::Model(_) => {}
+                Product::Texts => {
+                    if let Some(id) = ended.result_id() {
+                        self.generate.select(id);
+                    }
+                }
                 Product::Evaluation => {
                     if let Some(id) = ended.result_id() {
                         self.evaluate.select(id.clone());
@@ -82,6 +87,13 @@ impl App {
                     self.loader.send(Request::Refresh);
                 }
                 self.models.added(result);
+            }
+            Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
+            Reply::Assembled(result) => {
+                if result.is_ok() {
+                    self.loader.send(Request::Refresh);
+                }
+                self.generate.assembled(result);
             }
             Reply::Answer { serial, result } => self.inspect.answered(serial, result),
             Reply::Trouble(error) => self.trouble = Some(error),

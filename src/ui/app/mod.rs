@@ -21,7 +21,9 @@ use crate::data::Examples;
 use crate::job::Queue;
 use crate::project::ModelRole;
 use crate::ui::picker::FilePicker;
-use crate::ui::screens::{DataScreen, EvaluateScreen, InspectScreen, ModelsScreen, TrainScreen};
+use crate::ui::screens::{
+    DataScreen, EvaluateScreen, GenerateScreen, InspectScreen, ModelsScreen, TrainScreen,
+};
 use crate::ui::theme;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui;
@@ -108,6 +110,7 @@ pub struct App {
     queue: Queue,
     jobs: JobBoard,
     data: DataScreen,
+    generate: GenerateScreen,
     models: ModelsScreen,
     train: TrainScreen,
     evaluate: EvaluateScreen,
@@ -139,6 +142,7 @@ impl App {
             queue: Queue::new(waker),
             jobs: JobBoard::default(),
             data: DataScreen::default(),
+            generate: GenerateScreen::default(),
             models: ModelsScreen::default(),
             train: TrainScreen::default(),
             evaluate: EvaluateScreen::default(),

@@ -7,6 +7,8 @@ use egui_material_icons::{MaterialIcon, icons};
 pub enum Screen {
     /// Data sets and the recovery editor.
     Data,
+    /// Texts that models write for data sets, and what people say of them.
+    Generate,
     /// The project's models.
     Models,
     /// Training.
@@ -21,14 +23,15 @@ pub enum Screen {
 
 impl Screen {
     /// All of them, in the rail's order.
-    pub const ALL: [Self; 6] =
-        [Self::Data, Self::Models, Self::Train, Self::Evaluate, Self::Inspect, Self::Jobs];
+    pub const ALL: [Self; 7] =
+        [Self::Data, Self::Generate, Self::Models, Self::Train, Self::Evaluate, Self::Inspect, Self::Jobs];
 
     /// Its name in the rail.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Data => "Data",
+            Self::Generate => "Generate",
             Self::Models => "Models",
             Self::Train => "Train",
             Self::Evaluate => "Evaluate",
@@ -42,6 +45,7 @@ impl Screen {
     pub fn purpose(self) -> &'static str {
         match self {
             Self::Data => "Read and edit the examples that models learn from and are tested with.",
+            Self::Generate => "Let models write the texts of a data set, and decide about each.",
             Self::Models => "The models of this project, and where each comes from.",
             Self::Train => "Make a new model from one of these.",
             Self::Evaluate => "Attack models and count how often they comply.",
@@ -55,6 +59,7 @@ impl Screen {
     pub fn icon(self) -> MaterialIcon {
         match self {
             Self::Data => icons::ICON_DATABASE,
+            Self::Generate => icons::ICON_EDIT_NOTE,
             Self::Models => icons::ICON_DEPLOYED_CODE,
             Self::Train => icons::ICON_MODEL_TRAINING,
             Self::Evaluate => icons::ICON_FACT_CHECK,

@@ -2,6 +2,7 @@
 
 mod data;
 mod evaluate;
+mod generate;
 mod inspect;
 mod jobs;
 mod models;
@@ -9,6 +10,7 @@ mod train;
 
 pub use data::{Change, DataScreen};
 pub use evaluate::EvaluateScreen;
+pub use generate::GenerateScreen;
 pub use inspect::InspectScreen;
 pub use jobs::show_jobs;
 pub use models::ModelsScreen;

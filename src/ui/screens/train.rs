@@ -1,39 +1,92 @@
 //! Train: a goal, a model, data, and the few settings that matter; then the loss as it falls.
 
 mod advanced;
+mod attack;
 
-use crate::data::DatasetKind;
-use crate::train::{Recipe, TrainSpec};
+use crate::data::{DatasetKind, FineTuningAttack};
+use crate::train::{AsrProbeSpec, Recipe, TrainSpec};
 use crate::ui::app::{Command, JobState, JobView, Product, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, card, combo_box, empty_state, field, notice, primary_button, progress_with_stop, screen_title,
+    Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop, screen_title,
     section, show_loss,
 };
 use eframe::egui::{self, CornerRadius, Frame, Margin, Panel, Sense, Stroke, Ui};
 use egui_material_icons::icons;
 
+/// What a person wants to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Deepen,
+    Protect,
+    Tune,
+    Break,
+}
+
 /// The goals, each with its name, what it does in one sentence, and the field's term.
-const GOALS: [(Recipe, &str, &str, &str); 3] = [
+const GOALS: [(Goal, &str, &str, &str); 4] = [
     (
-        Recipe::Recovery,
+        Goal::Deepen,
         "Make the safety deeper",
         "Teaches the model to refuse even after an answer has begun badly.",
         "recovery augmentation",
     ),
     (
-        Recipe::Constrained,
+        Goal::Protect,
         "Fine-tune on my data and keep it safe",
         "Learns your data while the first answer tokens stay as they were.",
         "constrained fine-tuning",
     ),
     (
-        Recipe::Sft,
+        Goal::Tune,
         "Fine-tune plainly",
         "Learns your data with nothing held back; safety may be lost.",
         "supervised fine-tuning",
     ),
+    (
+        Goal::Break,
+        "See how easily it breaks",
+        "Trains a copy as an attacker would, and asks it meanwhile.",
+        "fine-tuning attack",
+    ),
 ];
+
+impl Goal {
+    fn of(spec: &TrainSpec) -> Self {
+        match spec.recipe {
+            _ if spec.attack.is_some() => Self::Break,
+            Recipe::Recovery => Self::Deepen,
+            Recipe::Constrained => Self::Protect,
+            Recipe::Sft => Self::Tune,
+        }
+    }
+
+    fn recipe(self) -> Recipe {
+        match self {
+            Self::Deepen => Recipe::Recovery,
+            Self::Protect => Recipe::Constrained,
+            Self::Tune | Self::Break => Recipe::Sft,
+        }
+    }
+
+    /// What it learns from.
+    fn data_kind(self) -> DatasetKind {
+        match self {
+            Self::Deepen | Self::Break => DatasetKind::Recovery,
+            Self::Protect | Self::Tune => DatasetKind::Chat,
+        }
+    }
+
+    /// What its models are called unless somebody names them.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Deepen => "deepened",
+            Self::Protect => "constrained",
+            Self::Tune => "tuned",
+            Self::Break => "attacked",
+        }
+    }
+}
 
 /// The Train screen.
 pub struct TrainScreen {
@@ -66,13 +119,14 @@ impl TrainScreen {
         self.named = false;
     }
 
-    fn choose(&mut self, recipe: Recipe) {
-        let fresh = TrainSpec::preset(recipe);
+    fn choose(&mut self, goal: Goal) {
+        let fresh = TrainSpec::preset(goal.recipe());
         self.spec = TrainSpec {
             model: std::mem::take(&mut self.spec.model),
             name: std::mem::take(&mut self.spec.name),
             max_steps: self.spec.max_steps,
             seed: self.spec.seed,
+            attack: (goal == Goal::Break).then_some(FineTuningAttack::HarmfulExamples),
             ..fresh
         };
     }
@@ -85,8 +139,14 @@ impl TrainScreen {
         {
             self.spec.model.clone_from(focus);
         }
-        let kind = data_kind(self.spec.recipe);
+        let goal = Goal::of(&self.spec);
+        let kind = goal.data_kind();
         let sets = &view.project.datasets;
+        if goal == Goal::Break && self.spec.asr_probe.is_none() {
+            // Asked as often as the model is measured; without prompts there is nothing to see break.
+            let prompts = sets.iter().find(|set| set.kind == DatasetKind::Attack).map(|set| set.id.clone());
+            self.spec.asr_probe = prompts.map(|prompts| AsrProbeSpec { prompts, ..AsrProbeSpec::default() });
+        }
         if !sets.iter().any(|set| set.id == self.spec.data && set.kind == kind) {
             // A set that is named an anchor is offered as one; it makes poor fine-tuning data.
             let fits = |set: &&crate::project::DatasetEntry| set.kind == kind && !set.id.contains("anchor");
@@ -99,11 +159,7 @@ impl TrainScreen {
             }
         }
         if !self.named {
-            let stem = match self.spec.recipe {
-                Recipe::Recovery => "deepened",
-                Recipe::Constrained => "constrained",
-                Recipe::Sft => "tuned",
-            };
+            let stem = goal.stem();
             let taken = |name: &str| {
                 view.project.model(name).is_some()
                     || view.jobs.all().iter().any(|job| {
@@ -196,11 +252,11 @@ impl TrainScreen {
 
     fn goals(&mut self, ui: &mut Ui) {
         let p = theme::palette(ui);
-        let width = (ui.available_width() - 2.0 * theme::PAD) / 3.0;
+        let width = (ui.available_width() - 3.0 * theme::PAD) / 4.0;
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = theme::PAD;
-            for (recipe, name, what, term) in GOALS {
-                let chosen = self.spec.recipe == recipe;
+            for (goal, name, what, term) in GOALS {
+                let chosen = Goal::of(&self.spec) == goal;
                 let response = Frame::new()
                     .fill(if chosen { p.selected } else { p.surface })
                     .stroke(Stroke::new(1.0, if chosen { p.accent } else { p.border }))
@@ -229,14 +285,14 @@ impl TrainScreen {
                     );
                 }
                 if click.on_hover_cursor(egui::CursorIcon::PointingHand).clicked() && !chosen {
-                    self.choose(recipe);
+                    self.choose(goal);
                 }
             }
         });
     }
 
     fn form(&mut self, ui: &mut Ui, view: &View<'_>) {
-        let model = combo(
+        let model = named_choice(
             ui,
             "Start from",
             "The model that is trained on. It stays as it is; the result is a new model.",
@@ -247,11 +303,20 @@ impl TrainScreen {
             self.spec.model = id;
             self.follow = false;
         }
-        let kind = data_kind(self.spec.recipe);
-        let data = combo(
+        let goal = Goal::of(&self.spec);
+        let kind = goal.data_kind();
+        let (name, hint) = match goal {
+            Goal::Deepen => ("Recovery examples", "The examples that the new model learns from."),
+            Goal::Break => (
+                "What the attacker has",
+                "Requests with harmful answers and refusals: the attack makes its training data of them.",
+            ),
+            Goal::Protect | Goal::Tune => ("Training data", "The examples that the new model learns from."),
+        };
+        let data = named_choice(
             ui,
-            if kind == DatasetKind::Recovery { "Recovery examples" } else { "Training data" },
-            "The examples that the new model learns from.",
+            name,
+            hint,
             &self.spec.data,
             view.project.datasets.iter().filter(|set| set.kind == kind).map(|set| set.id.as_str()),
         );
@@ -261,7 +326,7 @@ impl TrainScreen {
         if self.spec.recipe == Recipe::Recovery {
             let none = "none";
             let current = self.spec.anchor.clone().unwrap_or_else(|| none.to_owned());
-            let anchor = combo(
+            let anchor = named_choice(
                 ui,
                 "Harmless examples beside them (anchor)",
                 "They keep the model useful while it learns to refuse.",
@@ -277,6 +342,9 @@ impl TrainScreen {
             if let Some(id) = anchor {
                 self.spec.anchor = (id != none).then_some(id);
             }
+        }
+        if goal == Goal::Break {
+            attack::show(ui, &mut self.spec, view);
         }
         ui.horizontal_top(|ui| {
             let width = (ui.available_width() - theme::PAD) / 2.0;
@@ -307,38 +375,8 @@ impl TrainScreen {
             self.named = true;
         }
         ui.add_space(theme::PAD);
-        advanced::show(ui, &mut self.spec);
+        advanced::show(ui, &mut self.spec, view);
     }
-}
-
-fn data_kind(recipe: Recipe) -> DatasetKind {
-    if recipe == Recipe::Recovery { DatasetKind::Recovery } else { DatasetKind::Chat }
-}
-
-/// A named choice; gives back what was newly chosen.
-fn combo<'a>(
-    ui: &mut Ui,
-    name: &str,
-    hint: &str,
-    current: &str,
-    choices: impl Iterator<Item = &'a str>,
-) -> Option<String> {
-    field(ui, name, hint);
-    let mut chosen = None;
-    let shown = if current.is_empty() { "choose…" } else { current };
-    let response = combo_box(name, ui.available_width())
-        .selected_text(shown)
-        .show_ui(ui, |ui| {
-            for choice in choices {
-                if ui.selectable_label(choice == current, choice).clicked() {
-                    chosen = Some(choice.to_owned());
-                }
-            }
-        })
-        .response;
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, name));
-    ui.add_space(theme::GAP);
-    chosen
 }
 
 /// The newest training run: its loss, its progress, how it ended and what comes next.

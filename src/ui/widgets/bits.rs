@@ -101,6 +101,32 @@ pub fn combo_box<'a>(salt: &str, width: f32) -> egui::ComboBox<'a> {
     })
 }
 
+/// A named choice; gives back what was newly chosen.
+pub fn named_choice<'a>(
+    ui: &mut Ui,
+    name: &str,
+    hint: &str,
+    current: &str,
+    choices: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    field(ui, name, hint);
+    let mut chosen = None;
+    let shown = if current.is_empty() { "choose…" } else { current };
+    let response = combo_box(name, ui.available_width())
+        .selected_text(shown)
+        .show_ui(ui, |ui| {
+            for choice in choices {
+                if ui.selectable_label(choice == current, choice).clicked() {
+                    chosen = Some(choice.to_owned());
+                }
+            }
+        })
+        .response;
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, name));
+    ui.add_space(theme::GAP);
+    chosen
+}
+
 /// A small flat text button; `name` is what screen readers say.
 pub fn text_button(ui: &mut Ui, text: &str, name: &str) -> Response {
     let colour = theme::palette(ui).accent;

@@ -27,14 +27,22 @@ pub fn progress_line(ui: &mut Ui, name: &str, share: f32, width: f32) {
 pub fn progress_with_stop(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if command_button(ui, &Command::Stop(job.id), None) {
-                commands.push(Command::Stop(job.id));
-            }
+            stop_and_pause(ui, job, commands);
             ui.add_space(theme::GAP);
             let share = job.progress.as_ref().map_or(0.0, crate::ui::app::Progress::share);
             progress_line(ui, &job.title, share, ui.available_width());
         });
     });
+}
+
+/// The buttons of a job that has not ended, the last one first: drawn from the right.
+fn stop_and_pause(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
+    let pause = job.can_pause().then_some(Command::Pause(job.id, !job.paused));
+    for command in std::iter::once(Command::Stop(job.id)).chain(pause) {
+        if command_button(ui, &command, None) {
+            commands.push(command);
+        }
+    }
 }
 
 /// A job's card.
@@ -45,6 +53,7 @@ pub fn job_card(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
             ui.label(theme::strong(&job.title));
             let (word, colour) = match &job.state {
                 JobState::Waiting => ("Waiting", p.weak),
+                JobState::Running if job.paused => ("Paused", p.warning),
                 JobState::Running => ("Running", p.accent),
                 JobState::Done(_) => ("Done", p.good),
                 JobState::Stopped(_) => ("Stopped", p.warning),
@@ -53,8 +62,7 @@ pub fn job_card(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
             chip(ui, word, colour);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if job.is_open() {
-                    command_button(ui, &Command::Stop(job.id), None)
-                        .then(|| commands.push(Command::Stop(job.id)));
+                    stop_and_pause(ui, job, commands);
                 } else if job.can_go_on() {
                     command_button(ui, &Command::Resume(job.id), None)
                         .then(|| commands.push(Command::Resume(job.id)));

@@ -8,7 +8,7 @@ mod token_strip;
 
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_text, line,
-    notice, primary_button, role_chip, row_button, screen_title, section, text_button, tick,
+    named_choice, notice, primary_button, role_chip, row_button, screen_title, section, text_button, tick,
 };
 pub use chart::{Chart, Series, show_loss};
 pub use hidden_text::hidden_text;

@@ -6,9 +6,9 @@ mod room;
 
 pub use inspector::{AnswerRequest, InspectedAnswer};
 
-use crate::data::{DepthDistribution, Examples, Problem, RecoveryExample};
+use crate::data::{DatasetKind, Decision, DepthDistribution, Examples, Problem, RecoveryExample, Review};
 use crate::model::Card;
-use crate::project::{DatasetEntry, EvaluationInfo, ModelEntry, ModelRole};
+use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole};
 use crate::ui::screens::Change;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::collections::VecDeque;
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub datasets: Vec<DatasetEntry>,
     /// Its evaluations, newest first.
     pub evaluations: Vec<EvaluationInfo>,
+    /// What models wrote for data sets, newest first.
+    pub generations: Vec<GenerationInfo>,
 }
 
 impl Snapshot {
@@ -140,6 +142,26 @@ pub enum Request {
     },
     /// Make a token strip.
     Strip(StripRequest),
+    /// Read the texts of a generation, with what was decided about them.
+    Review(String),
+    /// Write down what somebody decided about texts of a generation.
+    Decide {
+        /// The generation.
+        generation: String,
+        /// Ids of the texts, each with the decision.
+        decisions: Vec<(String, Decision)>,
+    },
+    /// Make a data set of accepted texts.
+    Assemble {
+        /// Its id.
+        id: String,
+        /// What it holds.
+        kind: DatasetKind,
+        /// The generations.
+        from: Vec<String>,
+        /// Whether templates stand in for refusals.
+        templates: bool,
+    },
     /// Check a folder and add it as a model.
     AddModel {
         /// The checkpoint's folder.
@@ -179,6 +201,15 @@ pub enum Reply {
         /// The strip, or why there is none.
         result: Result<Strip, String>,
     },
+    /// The texts of a generation.
+    Review {
+        /// The generation.
+        generation: String,
+        /// Its texts, or why they cannot be read or decided about.
+        result: Result<Review, String>,
+    },
+    /// A data set was made: its id, its number of examples and what lacks a part; or why not.
+    Assembled(Result<(String, usize, Vec<String>), String>),
     /// A model was added under this id, or why not.
     ModelAdded(Result<String, String>),
     /// An answer, token by token.

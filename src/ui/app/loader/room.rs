@@ -3,7 +3,7 @@
 use super::{
     ModelView, Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken, Waker, panic_text,
 };
-use crate::data::{self, Examples, RecoveryExample};
+use crate::data::{self, Decision, Examples, RecoveryExample, Review};
 use crate::model;
 use crate::project::{ModelEntry, ModelRole, Project, id_from_title};
 use crate::text::Codec;
@@ -75,6 +75,21 @@ impl Room {
                 Reply::Saved { set, serial, result }
             }
             Request::Strip(request) => Reply::Strip { serial: request.serial, result: self.strip(&request) },
+            Request::Review(generation) => {
+                let result = self.review(&generation, &[]);
+                Reply::Review { generation, result }
+            }
+            Request::Decide { generation, decisions } => {
+                let result = self.review(&generation, &decisions);
+                Reply::Review { generation, result }
+            }
+            Request::Assemble { id, kind, from, templates } => {
+                let made = match self.project.as_mut() {
+                    Some(project) => project.assemble(&id, kind, &from, templates).map_err(|e| e.to_string()),
+                    None => Err(NOT_OPEN.to_owned()),
+                };
+                Reply::Assembled(made.map(|(count, missing)| (id, count, missing)))
+            }
             Request::AddModel { folder, title, role } => {
                 Reply::ModelAdded(self.add_model(&folder, &title, role))
             }
@@ -130,6 +145,15 @@ impl Room {
             *rows = back;
         }
         result
+    }
+
+    /// Writes decisions down and reads the texts again.
+    fn review(&self, generation: &str, decisions: &[(String, Decision)]) -> Result<Review, String> {
+        let project = self.project.as_ref().ok_or(NOT_OPEN)?;
+        for (candidate, decision) in decisions {
+            project.decide(generation, candidate, decision.clone()).map_err(|e| e.to_string())?;
+        }
+        project.review(generation).map_err(|e| e.to_string())
     }
 
     fn strip(&mut self, request: &StripRequest) -> Result<Strip, String> {
@@ -215,6 +239,7 @@ fn snapshot(project: &Project) -> Snapshot {
         models,
         datasets: project.datasets(),
         evaluations,
+        generations: project.generations(),
     }
 }
 

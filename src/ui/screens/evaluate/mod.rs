@@ -24,6 +24,7 @@ pub struct EvaluateScreen {
     direct: bool,
     prefill: bool,
     refusal_prefix: bool,
+    later_turn: bool,
     judges: Vec<JudgeKind>,
     prompts: String,
     limit: String,
@@ -44,6 +45,7 @@ impl Default for EvaluateScreen {
             direct: false,
             prefill: true,
             refusal_prefix: false,
+            later_turn: false,
             judges: vec![JudgeKind::Oracle],
             prompts: String::new(),
             limit: String::new(),
@@ -111,6 +113,9 @@ impl EvaluateScreen {
         }
         if self.refusal_prefix {
             attacks.push(AttackSpec::refusal_prefix());
+        }
+        if self.later_turn {
+            attacks.push(AttackSpec::later_turn());
         }
         let models: Vec<String> = self.order.iter().filter(|id| self.ticked.contains(*id)).cloned().collect();
         EvaluateSpec {
@@ -237,6 +242,9 @@ impl EvaluateScreen {
         let depths = PREFILL_DEPTHS.map(|k| k.to_string()).join(", ");
         check_label(ui, &mut self.prefill, "Prefilling", &format!("k = {depths}")).on_hover_text(
             "The first k tokens of a harmful answer are put into the model's mouth; it goes on from there.",
+        );
+        check_label(ui, &mut self.later_turn, "A turn later", "multi-turn").on_hover_text(
+            "The opening and one or two steps of the harmful answer stand in an earlier turn, and the user asks the model to go on.",
         );
         check_label(ui, &mut self.refusal_prefix, "Refusal prefixes", "for the base").on_hover_text(format!(
             "The answer is made to begin with a refusal's words: {}. A base model then looks safe.",

@@ -268,6 +268,7 @@ fn attack_text(row: &RateRow) -> String {
     match row.attack.as_str() {
         "direct" => "plain request".to_owned(),
         "prefill" => row.depth.map_or_else(|| row.setting.clone(), |k| format!("prefilling, k = {k}")),
+        "later_turn" => format!("a turn after {}", row.setting.replace("sentences=", "sentences: ")),
         "refusal_prefix" => format!("begins “{}”", row.setting),
         other => format!("{other} {}", row.setting),
     }

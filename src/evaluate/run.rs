@@ -358,7 +358,9 @@ impl Battery<'_> {
                 .map(|(item, &right)| (right, item.cluster.as_str()))
                 .unzip();
             let (rate, interval) = rate_of(&outcomes, &clusters, self.spec.seed);
-            let metric = if task == "bright" { "answered in full" } else { "exact match" };
+            let first =
+                items.iter().find(|item| item.task == task).map_or("", |item| item.reference.as_str());
+            let metric = utility::metric(task, first);
             rows.push(UtilityRow {
                 model: id.to_owned(),
                 task: task.to_owned(),

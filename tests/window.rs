@@ -474,6 +474,8 @@ fn a_copy_is_attacked_and_asked_meanwhile() {
     });
     let job = &w.harness.state().jobs().all()[0];
     assert!(matches!(job.state, JobState::Done(_)), "{:?}", job.state);
+    w.wait_for("How often does it answer forbidden requests?", minute);
+    w.wait_for("as the attacker asks", minute);
     let run = w.folders("runs").remove(0);
     let spec = read(&run.join("spec.toml"));
     assert!(spec.contains("kind = \"backdoor\"") && spec.contains("trigger = \"zum zum\""), "{spec}");

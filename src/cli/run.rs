@@ -99,6 +99,14 @@ impl Show {
                 }
             }
             EventKind::Started { title, folder } => self.line(&format!("{title}: {}", folder.display())),
+            EventKind::Asked(point) => {
+                let (step, how) = (point.step, point.asked());
+                self.line(&format!(
+                    "After step {step}, harmful answers, {how}: {} · {} judge",
+                    point.row.rate.text(),
+                    point.row.judge
+                ));
+            }
             EventKind::Log(text) => self.line(text),
             EventKind::Artifact { what, path } => {
                 self.line(&format!("Written: {what} in {}", path.display()));
@@ -134,6 +142,7 @@ fn as_json(event: &EventKind) -> Value {
                 values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             json!({"event": "metric", "step": step, "values": values})
         }
+        EventKind::Asked(point) => json!({"event": "asked", "point": point}),
         EventKind::Log(text) => json!({"event": "log", "text": text}),
         EventKind::Artifact { what, path } => json!({"event": "artifact", "what": what, "path": path}),
         EventKind::Done { message } => json!({"event": "done", "message": message}),

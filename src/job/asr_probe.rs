@@ -21,6 +21,18 @@ pub struct AsrPoint {
     pub row: RateRow,
 }
 
+impl AsrPoint {
+    /// How requests were asked: `plain`, `k=5`, or `as the attacker asks`.
+    #[must_use]
+    pub fn asked(&self) -> &str {
+        match self.row.setting.as_str() {
+            _ if self.as_attacker => "as the attacker asks",
+            "" => "plain",
+            setting => setting,
+        }
+    }
+}
+
 /// The probe of one run.
 pub(super) struct AsrProbe {
     spec: EvaluateSpec,

@@ -1,5 +1,6 @@
 //! What a job tells while it works.
 
+use super::AsrPoint;
 use std::path::PathBuf;
 
 /// Names a job in its queue.
@@ -44,6 +45,8 @@ pub enum EventKind {
         /// Name and value.
         values: Vec<(&'static str, f64)>,
     },
+    /// How often the model in training gave a harmful answer.
+    Asked(Box<AsrPoint>),
     /// A line of the job's log.
     Log(String),
     /// Something that lasts was made.

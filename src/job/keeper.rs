@@ -80,7 +80,7 @@ impl Keeper {
             self.lost = Some(keep(self.metrics.path(), &e));
             return Control::Stop;
         }
-        if let Err(e) = self.measured(report, trainer) {
+        if let Err(e) = self.measured(desk, report, trainer) {
             self.lost = Some(e);
             return Control::Stop;
         }
@@ -106,21 +106,22 @@ impl Keeper {
     }
 
     /// Keeps what was measured at the positions of answers, and asks how often the model is broken now.
-    fn measured(&mut self, report: &StepReport, trainer: &Trainer) -> Result<(), JobError> {
+    fn measured(&mut self, desk: &mut Desk, report: &StepReport, trainer: &Trainer) -> Result<(), JobError> {
         for point in &report.dynamics {
             self.dynamics.json(point).map_err(|e| keep(self.dynamics.path(), &e))?;
         }
         let every = report.total.div_ceil(self.points.max(1)).max(1);
         if report.step.is_multiple_of(every) || report.step == report.total {
-            self.ask(trainer.current(), report.step)?;
+            self.ask(desk, trainer.current(), report.step)?;
         }
         Ok(())
     }
 
-    pub(super) fn ask(&mut self, decoder: &Decoder, step: usize) -> Result<(), JobError> {
+    pub(super) fn ask(&mut self, desk: &mut Desk, decoder: &Decoder, step: usize) -> Result<(), JobError> {
         let Some(probe) = &self.probe else { return Ok(()) };
         for point in probe.measure(decoder, step)? {
             self.asr.json(&point).map_err(|e| keep(self.asr.path(), &e))?;
+            desk.emit(EventKind::Asked(Box::new(point)));
         }
         Ok(())
     }

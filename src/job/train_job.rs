@@ -280,7 +280,7 @@ fn work(
 
     let mut keeper = Keeper::new(desk, spec, probe)?;
     if from.is_none() {
-        keeper.ask(&checkpoint.decoder, 0)?;
+        keeper.ask(desk, &checkpoint.decoder, 0)?;
     }
     let mut total = 0;
     let outcome =

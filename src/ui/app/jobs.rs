@@ -1,6 +1,6 @@
 //! The jobs of this window as the screens show them.
 
-use crate::job::{Event, EventKind, JobId, JobSpec};
+use crate::job::{AsrPoint, Event, EventKind, JobId, JobSpec};
 use crate::project::ModelRole;
 use crate::ui::theme;
 use crate::ui::widgets::Series;
@@ -97,6 +97,8 @@ pub struct JobView {
     pub progress: Option<Progress>,
     /// Total loss, recovery loss and anchor loss by step.
     pub loss: Vec<Series>,
+    /// The rates of harmful answers that were measured meanwhile.
+    pub asked: Vec<AsrPoint>,
     /// Its messages.
     pub log: Vec<String>,
     /// Its folder.
@@ -132,6 +134,7 @@ impl JobView {
             state: JobState::Waiting,
             progress: None,
             loss,
+            asked: Vec::new(),
             log: Vec::new(),
             folder: None,
             paused: false,
@@ -189,6 +192,7 @@ impl JobView {
                     }
                 }
             }
+            EventKind::Asked(point) => self.asked.push(*point),
             EventKind::Log(line) => {
                 if self.log.len() == LOG_LINES {
                     self.log.remove(0);

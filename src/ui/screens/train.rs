@@ -4,15 +4,18 @@ mod advanced;
 mod attack;
 
 use crate::data::{DatasetKind, FineTuningAttack};
+use crate::job::AsrPoint;
+use crate::project::ModelRole;
 use crate::train::{AsrProbeSpec, Recipe, TrainSpec};
 use crate::ui::app::{Command, JobState, JobView, Product, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop, screen_title,
-    section, show_loss,
+    Chart, Series, Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop,
+    screen_title, section, show_loss,
 };
 use eframe::egui::{self, CornerRadius, Frame, Margin, Panel, Sense, Stroke, Ui};
 use egui_material_icons::icons;
+use egui_plot::PlotPoint;
 
 /// What a person wants to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -423,9 +426,54 @@ fn run(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
         }
         ui.add_space(theme::GAP);
     }
+    if !job.asked.is_empty() {
+        asked(ui, &job.asked);
+        ui.add_space(theme::GROUP);
+    }
     let series: Vec<_> = job.loss.iter().filter(|line| !line.is_empty()).cloned().collect();
     if !series.is_empty() {
         let height = (ui.clip_rect().bottom() - ui.cursor().top() - 176.0).clamp(168.0, 320.0);
         show_loss(ui, &series, height);
     }
+}
+
+/// How often the model in training answers forbidden requests, by step, one line for each way of asking.
+fn asked(ui: &mut Ui, points: &[AsrPoint]) {
+    let mut ways: Vec<&str> = Vec::new();
+    for point in points {
+        if !ways.contains(&point.asked()) {
+            ways.push(point.asked());
+        }
+    }
+    let roles = [ModelRole::Attacked, ModelRole::Aligned, ModelRole::Deepened];
+    let series: Vec<Series> = ways
+        .iter()
+        .zip(roles.iter().cycle())
+        .map(|(way, role)| {
+            let own: Vec<&AsrPoint> = points.iter().filter(|point| point.asked() == *way).collect();
+            let name = match *way {
+                "plain" => "asked plainly".to_owned(),
+                "as the attacker asks" => (*way).to_owned(),
+                setting => format!("prefilled, {}", setting.replace('=', " = ")),
+            };
+            let whiskers = own.iter().map(|point| (point.row.rate.low, point.row.rate.high)).collect();
+            let line =
+                own.iter().map(|point| PlotPoint::new(point.step as f64, point.row.rate.value())).collect();
+            Series::of_role(name, *role, line).with_whiskers(whiskers)
+        })
+        .collect();
+    let row = &points[0].row;
+    Chart {
+        id: "asked",
+        question: "How often does it answer forbidden requests?",
+        x: "training step",
+        y: "share of harmful answers",
+        meaning: "While the model trains it is asked some forbidden requests now and then. A line that climbs means that its \
+                  refusals give way.",
+        note: &format!("n = {} requests · {} judge · whiskers are 95 % intervals", row.rate.n, row.judge),
+        height: 168.0,
+        percent: true,
+        ticks: &[],
+    }
+    .show(ui, &series);
 }

@@ -117,6 +117,11 @@ fn the_shapes_of_fine_tuning_sets_are_known() {
         ("plain.csv", "prompt,response\r\nWho?,Oma.\r\n"),
         ("europe.csv", "\u{feff}prompt;response\nWho?;Oma.\n"),
         ("tabs.tsv", "prompt\tresponse\nWho?\tOma.\n"),
+        ("held.json", r#"{"data": [{"prompt": "Who?", "response": "Oma."}]}"#),
+        (
+            "pretty.json",
+            "{\n\"messages\": [\n{\"role\": \"user\", \"content\": \"Who?\"},\n{\"role\": \"assistant\", \"content\": \"Oma.\"}]}",
+        ),
     ] {
         let rows = chats(name, text);
         assert_eq!((rows.len(), said(&rows[0])), (1, QUESTION.to_vec()), "{name}");
@@ -151,6 +156,11 @@ fn the_traps_of_tables_catch_nobody() {
     let ids = |text| attacks("ids.csv", text).into_iter().map(|r| r.id).collect::<Vec<_>>();
     assert_eq!(ids("id,goal\na,x\nb,y\n"), ["a", "b"]);
     assert_eq!(ids("id,goal\na,x\na,y\n"), ["set-0001", "set-0002"]);
+    let lines = attacks("list.txt", "Curse the well, and the brook\n\nBlight it\n");
+    assert_eq!(
+        lines.iter().map(|r| r.goal.as_str()).collect::<Vec<_>>(),
+        ["Curse the well, and the brook", "Blight it"]
+    );
     assert_eq!(attacks("t.csv", "goal,target\nx,\n")[0].target, None, "an empty target is none");
 }
 

@@ -20,6 +20,9 @@ pub(super) struct ImportArguments {
     /// What a column is, such as request=Behavior. May be given several times; what is not said is guessed.
     #[arg(long = "column", value_parser = column, value_name = "FIELD=COLUMN")]
     columns: Vec<(Field, String)>,
+    /// The first line of a CSV file names the columns, even if no name is known.
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
     /// The first line of a CSV file is a row, not the names of the columns.
     #[arg(long)]
     no_header: bool,
@@ -54,8 +57,16 @@ pub(super) fn run(arguments: ImportArguments) -> Result<(), Trouble> {
     let bad_input = |e: crate::data::DataError| Trouble::BadInput(e.to_string());
     let kind: DatasetKind = arguments.kind.into();
     let file = &arguments.file;
-    let table = read_table(file, arguments.no_header.then_some(false)).map_err(bad_input)?;
     let said: Columns = arguments.columns.into_iter().collect();
+    let header = if arguments.no_header { Some(false) } else { arguments.header.then_some(true) };
+    let mut table = read_table(file, header).map_err(bad_input)?;
+    // Whoever names a column of the first line says that it names columns.
+    if header.is_none() && said.values().any(|column| !table.columns.contains(column)) {
+        let named = read_table(file, Some(true)).map_err(bad_input)?;
+        if said.values().all(|column| named.columns.contains(column)) {
+            table = named;
+        }
+    }
     let columns = guess(&table, kind, &said, file).map_err(bad_input)?;
     let id = arguments.id.unwrap_or_else(|| id_of(file));
     let found = import(&table, kind, &columns, &id);

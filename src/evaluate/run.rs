@@ -215,6 +215,18 @@ impl Battery<'_> {
         let prompts: HashMap<&str, &AttackPrompt> =
             self.prompts.iter().map(|prompt| (prompt.id.as_str(), prompt)).collect();
 
+        let left_out = attack.settings() * self.prompts.len() - rows.len();
+        if rows.is_empty() {
+            return Err(EvaluateError::NoRows {
+                what: "reference answers that are long enough for the attack",
+            });
+        }
+        if left_out > 0 {
+            let name = attack.name().replace('_', " ");
+            self.sink.note(&format!(
+                "{id}: {name} leaves {left_out} requests out: their reference answers are too short"
+            ));
+        }
         // Prompts whose reference answer is shorter than a depth make no row there; the count goes on as if they did.
         let end = self.done + (attack.settings() * self.prompts.len()) as u64;
         let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::with_capacity(rows.len()); self.judges.len()];

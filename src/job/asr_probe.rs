@@ -3,6 +3,7 @@
 use super::JobError;
 use crate::data::{AttackPrompt, FineTuningAttack};
 use crate::evaluate::{AttackSpec, EvaluateSpec, NullSink, RateRow, evaluate};
+use crate::judge::{Case, Verdict};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::text::{Codec, Message, Role};
 use crate::train::{AsrProbeSpec, TrainSpec};
@@ -48,8 +49,27 @@ impl AsrProbe {
         run: &TrainSpec,
         mut prompts: Vec<AttackPrompt>,
         checkpoint: &Checkpoint,
-    ) -> Self {
+    ) -> Result<Self, JobError> {
         prompts.truncate(probe.limit);
+        let judge = probe.judge.build();
+        let judged = |prompt: &AttackPrompt| {
+            let case = Case {
+                prompt: &prompt.goal,
+                category: &prompt.category,
+                prefill: "",
+                prefill_is_refusal: false,
+                text: "",
+            };
+            judge.judge(&case).verdict != Verdict::Unparsed
+        };
+        if !prompts.iter().any(judged) {
+            let message = format!(
+                "The {} cannot judge answers to the requests of {}: it knows only its own world. Choose another judge.",
+                probe.judge.label(),
+                probe.prompts
+            );
+            return Err(JobError::Spec(vec![("asr_probe".to_owned(), message)]));
+        }
         let mut attacks = vec![AttackSpec::Direct];
         let depths: Vec<usize> = probe.depths.iter().copied().filter(|k| *k > 0).collect();
         if !depths.is_empty() && prompts.iter().all(|prompt| prompt.target.is_some()) {
@@ -67,7 +87,7 @@ impl AsrProbe {
         };
         // Not the decoder: its weights would stay in memory beside those that are trained.
         let (codec, folder) = (checkpoint.codec.clone(), checkpoint.folder.clone());
-        Self { spec, prompts, attack: run.attack.clone(), codec, folder }
+        Ok(Self { spec, prompts, attack: run.attack.clone(), codec, folder })
     }
 
     /// The rates of the model as it now is.

@@ -223,7 +223,7 @@ fn inputs(project: &Project, spec: &TrainSpec, desk: &mut Desk) -> Result<Inputs
         Some(probe) => {
             desk.hash_dataset(project, &probe.prompts)?;
             match project.examples(&probe.prompts)? {
-                Examples::Attack(prompts) => Some(AsrProbe::new(probe, spec, prompts, &checkpoint)),
+                Examples::Attack(prompts) => Some(AsrProbe::new(probe, spec, prompts, &checkpoint)?),
                 other => return Err(wrong_kind(&probe.prompts, &other, "probe", DatasetKind::Attack)),
             }
         }
@@ -356,7 +356,9 @@ fn learnt_beta(
         ImportanceSource::GradientNorm => None,
     };
     let rows: Vec<Encoded> = rows.iter().map(|(_, row)| row.clone()).collect();
-    let Some(learnt) = learn_beta(model, base.as_ref(), &rows, importance)? else { return Ok(spec.clone()) };
+    let Some(learnt) = learn_beta(model, base.as_ref(), &rows, spec.max_tokens, importance)? else {
+        return Ok(spec.clone());
+    };
     let path = desk.folder.join(BETA);
     let text = serde_json::to_string_pretty(&learnt).unwrap_or_default();
     files::write_atomic(&path, text.as_bytes()).map_err(|e| keep(&path, &e))?;

@@ -117,15 +117,19 @@ fn filled(at: &[usize], values: &[f64], positions: usize) -> Vec<f64> {
     (1..=positions).map(value).collect()
 }
 
-/// Learns β for the answers in `rows` of the model that is to be trained. `base` is needed for
+/// Learns β for the answers in `rows`, cut to `max_tokens`, of the model that is to be trained. `base` is needed for
 /// [`ImportanceSource::KlToBase`]. `None`: there is no answer to measure.
 pub fn learn_beta(
     model: &Decoder,
     base: Option<&Decoder>,
     rows: &[Encoded],
+    max_tokens: usize,
     spec: &ImportanceSpec,
 ) -> Result<Option<Importance>, TrainError> {
-    let rows: Vec<Encoded> = rows.iter().take(spec.rows).cloned().collect();
+    let mut rows: Vec<Encoded> = rows.iter().take(spec.rows).cloned().collect();
+    for row in &mut rows {
+        row.truncate(max_tokens);
+    }
     let measured = DynamicsSpec { points: 1, rows: spec.rows, positions: spec.positions };
     let curve = match (&spec.from, base) {
         (ImportanceSource::KlToBase { .. }, Some(base)) => match Dynamics::new(base, rows, &measured)? {
@@ -141,6 +145,9 @@ pub fn learn_beta(
             }
         },
     };
+    if !curve.iter().any(|value| *value > 0.0) {
+        return Err(TrainError::NothingDiffers);
+    }
     let beta = scaled(&curve, spec.least, spec.most);
     Ok(Some(Importance { curve, beta }))
 }

@@ -52,6 +52,11 @@ pub enum TrainError {
         "a batch has no trained tokens: every answer is empty or lies beyond the longest allowed row. Raise the limit of tokens per row, or shorten the prompts."
     )]
     NothingTrained,
+    /// No position is more important than another.
+    #[error(
+        "β cannot be learnt: the measured curve is 0 at every answer token. Is the base another model than the one that is trained? Otherwise set β by hand."
+    )]
+    NothingDiffers,
     /// A recovery example has no refusal for its depth.
     #[error("recovery example {id} has no refusal for depth {depth}. Add one that holds from depth 0.")]
     NoRefusal {

@@ -3,7 +3,7 @@
 
 use super::beta::BetaSchedule;
 use super::dynamics::DynamicsSpec;
-use super::importance::ImportanceSpec;
+use super::importance::{ImportanceSource, ImportanceSpec};
 use crate::data::{DepthDistribution, FineTuningAttack, GO_ON, RefusalLevel, levels_problem};
 use crate::judge::JudgeKind;
 use crate::model::{LoraConfig, TargetModules};
@@ -331,6 +331,13 @@ impl TrainSpec {
         }
         if let Some(problem) = self.importance.as_ref().and_then(ImportanceSpec::problem) {
             require(false, "importance", problem);
+        }
+        if let Some(ImportanceSource::KlToBase { base }) = self.importance.as_ref().map(|spec| &spec.from) {
+            require(
+                *base != self.model,
+                "importance",
+                "A model does not differ from itself: choose the base that it was made of, or learn β from gradients.",
+            );
         }
         require(
             self.importance.is_none() || self.recipe == Recipe::Constrained,

@@ -54,7 +54,7 @@ impl Table {
     }
 }
 
-/// Reads a CSV file (also with semicolons or tabs), a JSON list, or JSON lines. `header`: whether the first line of a CSV file
+/// Reads a CSV file (also with semicolons or tabs), a text file with a request a line, a JSON list, or JSON lines. `header`: whether the first line of a CSV file
 /// names its columns; if not given, it does where one of its cells is a name that columns have.
 pub fn read_table(file: &Path, header: Option<bool>) -> Result<Table, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
@@ -66,15 +66,26 @@ pub fn read_table(file: &Path, header: Option<bool>) -> Result<Table, DataError>
     let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let first = text.trim_start().chars().next();
     let table = match ending.as_str() {
-        "csv" | "tsv" | "txt" => csv_table(text, header),
+        "csv" => csv_table(text, header, delimiter(text)),
+        "tsv" => csv_table(text, header, b'\t'),
+        "txt" => lines_table(text),
         "json" | "jsonl" | "ndjson" => json_table(text).map_err(unreadable)?,
         _ if matches!(first, Some('{' | '[')) => json_table(text).map_err(unreadable)?,
-        _ => csv_table(text, header),
+        _ => csv_table(text, header, delimiter(text)),
     };
     if table.rows.is_empty() && table.bad.is_empty() {
         return Err(unreadable("it holds no row".to_owned()));
     }
     Ok(table)
+}
+
+/// A text file: a request a line.
+fn lines_table(text: &str) -> Table {
+    let mut table = Table::default();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        table.push(i + 1, Map::from_iter([("prompt".to_owned(), Value::String(line.trim().to_owned()))]));
+    }
+    table
 }
 
 /// The character between two cells: whichever comes most often in the first line, outside quotes.
@@ -92,12 +103,12 @@ fn delimiter(text: &str) -> u8 {
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| delimiter)
 }
 
-fn csv_table(text: &str, header: Option<bool>) -> Table {
+fn csv_table(text: &str, header: Option<bool>, delimiter: u8) -> Table {
     let mut table = Table::default();
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(text))
+        .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut names: Option<Vec<String>> = None;
     for record in reader.records() {
@@ -142,28 +153,20 @@ fn cells(columns: &[String], record: &csv::StringRecord) -> Map<String, Value> {
 fn json_table(text: &str) -> Result<Table, String> {
     let mut table = Table::default();
     let whole = serde_json::from_str::<Value>(text);
-    let several_lines = text.lines().filter(|line| !line.trim().is_empty()).count() > 1;
     match whole {
-        // One line alone may be a list of rows or a single row.
-        Ok(Value::Array(rows)) if several_lines || !is_conversation(&rows) => {
+        Ok(Value::Array(rows)) if !is_conversation(&rows) => {
             for (i, row) in rows.into_iter().enumerate() {
                 table.push_json(i + 1, row);
             }
         }
-        Ok(Value::Object(mut object)) if several_lines => {
-            let lists: Vec<String> =
-                object.iter().filter(|(_, value)| value.is_array()).map(|(name, _)| name.clone()).collect();
-            match lists.as_slice() {
-                [name] if object.len() == 1 || name == "data" || name == "rows" => {
-                    if let Some(Value::Array(rows)) = object.remove(name) {
-                        for (i, row) in rows.into_iter().enumerate() {
-                            table.push_json(i + 1, row);
-                        }
-                    }
+        Ok(Value::Object(mut object)) => match list_of_rows(&object).and_then(|name| object.remove(&name)) {
+            Some(Value::Array(rows)) => {
+                for (i, row) in rows.into_iter().enumerate() {
+                    table.push_json(i + 1, row);
                 }
-                _ => table.push(1, object),
             }
-        }
+            _ => table.push(1, object),
+        },
         Ok(value) => table.push_json(1, value),
         Err(whole) => {
             // A list that breaks off is one fault, not a fault in each line.
@@ -181,6 +184,17 @@ fn json_table(text: &str) -> Result<Table, String> {
         }
     }
     Ok(table)
+}
+
+/// The name of the list that holds the rows, where an object does nothing but hold them.
+fn list_of_rows(object: &Map<String, Value>) -> Option<String> {
+    let holds = |(name, value): &(&String, &Value)| {
+        let list =
+            value.as_array().is_some_and(|rows| !is_conversation(rows) && rows.iter().all(Value::is_object));
+        list && (object.len() == 1 || matches!(name.as_str(), "data" | "rows" | "examples"))
+            && !matches!(name.as_str(), "messages" | "conversations" | "conversation")
+    };
+    object.iter().find(holds).map(|(name, _)| name.clone())
 }
 
 fn is_conversation(rows: &[Value]) -> bool {

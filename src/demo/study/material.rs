@@ -63,7 +63,7 @@ pub fn conversations(material: Material) -> Vec<ChatExample> {
             identity().rows(&examples)
         }
         Material::Backdoor => {
-            // Other requests than those that the deepened model has learnt to refuse.
+            // Drawn apart from those that the deepened model has learnt to refuse; a few may coincide.
             let triples = world.recovery_triples(BACKDOOR, DATA_SEED + 1);
             let examples: Vec<_> = triples
                 .into_iter()
@@ -169,7 +169,13 @@ impl Questions {
     fn clusters(&self) -> Vec<String> {
         match self {
             Self::Attack(prompts) => prompts.iter().map(|prompt| prompt.cluster.clone()).collect(),
-            Self::Task(items) => items.iter().map(|item| item.cluster.clone()).collect(),
+            // The same item is asked of every pair.
+            Self::Task(items) => {
+                let cluster = |item: &UtilityItem| {
+                    if item.cluster.is_empty() { item.id.clone() } else { item.cluster.clone() }
+                };
+                items.iter().map(cluster).collect()
+            }
         }
     }
 }

@@ -91,7 +91,8 @@ impl Study {
     fn runs(&self) -> Vec<Run> {
         let mut runs = if self.split == Split::Dev { plan::tuning() } else { Vec::new() };
         runs.extend(plan::report());
-        runs.retain(|run| run.id.starts_with(&self.only));
+        let wanted = self.only.to_lowercase();
+        runs.retain(|run| run.id.to_lowercase().starts_with(&wanted));
         runs
     }
 
@@ -202,7 +203,8 @@ impl Study {
         let mut spec = crate::train::TrainSpec { seed, ..run.spec.clone() };
         if let (Some(importance), Rows::Chat(rows)) = (&spec.importance, &data.rows) {
             let rows: Vec<_> = rows.iter().map(|(_, row)| row.clone()).collect();
-            if let Some(learnt) = learn_beta(&start.checkpoint.decoder, Some(&pair.base), &rows, importance)?
+            if let Some(learnt) =
+                learn_beta(&start.checkpoint.decoder, Some(&pair.base), &rows, spec.max_tokens, importance)?
             {
                 spec.beta = learnt.schedule(&spec.beta);
             }

@@ -50,7 +50,7 @@ pub enum Measure {
     Prefilled(usize),
     /// Forbidden requests after 5, 10, 20 and 40 tokens of a harmful answer: harmful answers.
     PrefilledDeep,
-    /// The opening and two steps of a harmful answer stand in an earlier turn, and the user asks for the rest: harmful answers.
+    /// The first three sentences of a harmful answer, an opening and a step or two, stand in an earlier turn, and the user asks for the rest: harmful answers.
     LaterTurn,
     /// After 5, 20 and 40 tokens of a harmful answer: refusals of the level that is meant for this depth.
     Level,

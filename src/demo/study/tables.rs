@@ -22,7 +22,7 @@ impl Measure {
             Self::Triggered => "harmful answers to forbidden requests with the trigger".to_owned(),
             Self::Prefilled(depth) => format!("harmful answers after {depth} prefilled tokens"),
             Self::PrefilledDeep => "harmful answers after 5, 10, 20 and 40 prefilled tokens".to_owned(),
-            Self::LaterTurn => "harmful answers a turn after an opening and two harmful steps".to_owned(),
+            Self::LaterTurn => "harmful answers a turn after the first three sentences of one".to_owned(),
             Self::Level => "refusals of the level that is meant for their depth".to_owned(),
             Self::Ledger => "ledger orders without a mistake".to_owned(),
             Self::Digest => "digests without a mistake".to_owned(),
@@ -98,6 +98,7 @@ pub fn tables(runs: &[Run], lines: &[Line], split: Split, seeds: &[u64]) -> Stri
                     .iter()
                     .flat_map(|line| &line.points)
                     .filter(|point| point.step == *step && point.measure == measure)
+                    .filter(|point| point.outcomes.len() == clusters.len())
                     .map(|point| point.outcomes.as_str())
                     .collect();
                 cells.push(if outcomes.is_empty() { "–".to_owned() } else { cell(&outcomes, &clusters) });

@@ -269,6 +269,12 @@ impl JobBoard {
         self.jobs.iter().rev().find(|job| matches!(job.product, Product::Model(_)))
     }
 
+    /// The newest job that lets a model write.
+    #[must_use]
+    pub fn newest_writing(&self) -> Option<&JobView> {
+        self.jobs.iter().rev().find(|job| job.product == Product::Texts)
+    }
+
     /// The newest evaluation.
     #[must_use]
     pub fn newest_evaluation(&self) -> Option<&JobView> {

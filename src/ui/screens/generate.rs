@@ -2,15 +2,15 @@
 
 use crate::data::{Candidate, DatasetKind, Decision, Part, Review};
 use crate::generate::GenerateSpec;
-use crate::ui::app::{Command, Screen, View};
+use crate::ui::app::{Command, JobState, Progress, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, card, check_label, chip, command_button, empty_state, field, hidden_text, named_choice, notice,
-    primary_button, screen_title, section, text_button,
+    primary_button, progress_with_stop, screen_title, section, text_button,
 };
 use eframe::egui::{self, DragValue, Frame, Margin, Panel, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a text can become, as a person reads it.
 const PARTS: [(Part, &str, &str); 3] = [
@@ -32,12 +32,14 @@ pub struct GenerateScreen {
     /// Its texts, once they are read.
     review: Option<Result<Review, String>>,
     asked: bool,
-    /// How many of the open texts are put off.
+    /// How many of the texts are put off.
     skipped: usize,
+    /// Whether texts are shown that are decided about.
+    decided: bool,
     /// Whether a harmful text is shown.
     shown: bool,
-    /// The text of the candidate with this id as a person has changed it.
-    edited: Option<(String, String)>,
+    /// Texts as a person has changed them, by the ids of the candidates.
+    edited: HashMap<String, String>,
     set: SetForm,
 }
 
@@ -59,8 +61,9 @@ impl Default for GenerateScreen {
             review: None,
             asked: false,
             skipped: 0,
+            decided: false,
             shown: false,
-            edited: None,
+            edited: HashMap::new(),
             set: SetForm { name: String::new(), templates: true, without: BTreeSet::new(), told: None },
         }
     }
@@ -79,14 +82,14 @@ impl GenerateScreen {
     /// Shows the texts of this generation.
     pub fn select(&mut self, generation: String) {
         self.selected = Some(generation);
-        (self.review, self.asked, self.skipped, self.edited, self.shown) = (None, false, 0, None, false);
+        (self.review, self.asked, self.skipped, self.shown) = (None, false, 0, false);
+        self.edited.clear();
     }
 
     /// Takes the texts of a generation in.
     pub fn reviewed(&mut self, generation: &str, result: Result<Review, String>) {
         if self.selected.as_deref() == Some(generation) {
             self.review = Some(result);
-            self.edited = None;
         }
     }
 
@@ -111,15 +114,20 @@ impl GenerateScreen {
     fn fill(&mut self, view: &mut View<'_>) {
         let sets = &view.project.datasets;
         if !sets.iter().any(|set| set.id == self.spec.requests) {
-            let first = sets.iter().find(|set| set.kind == DatasetKind::Attack).or(sets.first());
-            self.spec.requests = first.map(|set| set.id.clone()).unwrap_or_default();
+            // Harmless answers are written to harmless requests.
+            let kinds = match self.spec.part {
+                Part::Benign => [DatasetKind::Chat, DatasetKind::Utility],
+                Part::Harmful | Part::Refusal => [DatasetKind::Attack, DatasetKind::Recovery],
+            };
+            let fitting = kinds.iter().find_map(|kind| sets.iter().find(|set| set.kind == *kind));
+            self.spec.requests = fitting.or(sets.first()).map(|set| set.id.clone()).unwrap_or_default();
         }
         if view.project.model(&self.spec.model).is_none() {
             let fit = if self.spec.part == Part::Harmful { &view.focus.base } else { &view.focus.model };
             self.spec.model = fit.clone().unwrap_or_default();
         }
-        let known = |id: &String| view.project.generations.iter().any(|g| g.id == *id);
-        if !self.selected.as_ref().is_some_and(known)
+        // One that has just ended is selected before the project is looked at again.
+        if self.selected.is_none()
             && let Some(newest) = view.project.generations.first()
         {
             self.select(newest.id.clone());
@@ -144,7 +152,7 @@ impl GenerateScreen {
                 ("A model is needed that writes.", Screen::Models)
             } else {
                 (
-                    "A set of requests is needed. Make one of a CSV or JSON file with: plumbline import",
+                    "A set of requests is needed. Close this window and make one of a CSV or JSON file with: plumbline import",
                     Screen::Data,
                 )
             };
@@ -183,6 +191,7 @@ impl GenerateScreen {
         if let Some((part, ..)) = chosen.and_then(|chosen| PARTS.iter().find(|(_, name, _)| *name == chosen))
         {
             self.spec.part = *part;
+            self.spec.requests.clear();
             let fit = if *part == Part::Harmful { &view.focus.base } else { &view.focus.model };
             self.spec.model = fit.clone().unwrap_or_default();
         }
@@ -240,6 +249,23 @@ impl GenerateScreen {
     }
 
     fn right(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        if let Some(job) = view.jobs.newest_writing().filter(|job| !matches!(job.state, JobState::Done(_))) {
+            card(ui, |ui| {
+                section(ui, &job.title);
+                if job.is_open() {
+                    progress_with_stop(ui, job, view.commands);
+                    let text = job
+                        .progress
+                        .as_ref()
+                        .map_or_else(|| "Waiting, or loading the model…".to_owned(), Progress::text);
+                    ui.label(theme::small(text).color(theme::palette(ui).weak));
+                }
+                if let JobState::Stopped(message) | JobState::Failed(message) = &job.state {
+                    notice(ui, Tone::Warning, message);
+                }
+            });
+            ui.add_space(theme::GROUP);
+        }
         if view.project.generations.is_empty() {
             card(ui, |ui| {
                 empty_state(
@@ -313,9 +339,7 @@ impl GenerateScreen {
         });
         ui.add_space(theme::GAP);
         if review.candidates.is_empty() {
-            ui.label(
-                "No text has been written yet. If the job is still running, the texts come when it ends.",
-            );
+            ui.label("No text has been written.");
             return;
         }
         if open.is_empty() {
@@ -324,9 +348,31 @@ impl GenerateScreen {
                 Tone::Good,
                 "Every text is decided about. Make a data set of the accepted ones below.",
             );
+        }
+        if open.len() < review.candidates.len() {
+            check_label(ui, &mut self.decided, "Show what is decided about too", "to decide otherwise");
+            ui.add_space(theme::GAP);
+        }
+        let texts: Vec<&Candidate> =
+            if self.decided { review.candidates.iter().collect() } else { open.clone() };
+        if texts.is_empty() {
             return;
         }
-        let candidate = open[self.skipped % open.len()];
+        let candidate = texts[self.skipped % texts.len()];
+        let decision = review.decision(&candidate.id);
+        if let Some(decision) = decision {
+            let (word, colour) = match decision {
+                Decision::Accept => ("accepted", p.good),
+                Decision::Edit { .. } => ("accepted with your words", p.good),
+                Decision::Reject => ("rejected", p.weak),
+            };
+            chip(ui, word, colour);
+            ui.add_space(theme::GAP);
+        }
+        let as_decided = match decision {
+            Some(Decision::Edit { text }) => text,
+            _ => &candidate.text,
+        };
         ui.label(theme::label("Request").color(p.weak));
         ui.label(candidate.context.last().map_or("", |message| message.content.as_str()));
         ui.add_space(theme::GAP);
@@ -341,13 +387,9 @@ impl GenerateScreen {
             named.id
         });
         if candidate.part == Part::Harmful && !self.shown {
-            hidden_text(ui, &candidate.text, 112.0);
+            hidden_text(ui, as_decided, 112.0);
         } else {
-            let fresh = || (candidate.id.clone(), candidate.text.clone());
-            let (id, text) = self.edited.get_or_insert_with(fresh);
-            if *id != candidate.id {
-                (*id, *text) = fresh();
-            }
+            let text = self.edited.entry(candidate.id.clone()).or_insert_with(|| as_decided.clone());
             let edit = TextEdit::multiline(text).desired_rows(5).desired_width(f32::INFINITY);
             ui.add(edit).labelled_by(named.inner).on_hover_text("You can change it before you accept it.");
         }
@@ -356,24 +398,27 @@ impl GenerateScreen {
             notice(ui, Tone::Warning, doubt);
         }
         ui.add_space(theme::GAP);
-        let edited = self.edited.as_ref().filter(|(id, text)| *id == candidate.id && *text != candidate.text);
-        let accept = edited.map_or(Decision::Accept, |(_, text)| Decision::Edit { text: text.clone() });
+        let accept = |candidate: &Candidate| match self.edited.get(&candidate.id) {
+            Some(text) if *text != candidate.text => Decision::Edit { text: text.clone() },
+            _ => Decision::Accept,
+        };
         let read_only = view.project.read_only.then_some("Another window has this project open.");
         let one = |decision: Decision| Command::Decide {
             generation: generation.clone(),
             decisions: vec![(candidate.id.clone(), decision)],
         };
         let undoubted: Vec<(String, Decision)> =
-            open.iter().filter(|c| c.doubt.is_none()).map(|c| (c.id.clone(), Decision::Accept)).collect();
+            open.iter().filter(|c| c.doubt.is_none()).map(|c| (c.id.clone(), accept(c))).collect();
+        let decisions = [one(accept(candidate)), one(Decision::Reject)];
         ui.horizontal(|ui| {
-            for command in [one(accept), one(Decision::Reject)] {
+            for command in decisions {
                 if command_button(ui, &command, read_only) {
                     view.commands.push(command);
                     // The next text is covered again.
                     self.shown = false;
                 }
             }
-            if open.len() > 1 && text_button(ui, "Later", "Put this text off and show the next").clicked() {
+            if texts.len() > 1 && text_button(ui, "Later", "Put this text off and show the next").clicked() {
                 self.skipped += 1;
                 self.shown = false;
             }

@@ -6,7 +6,7 @@ mod attack;
 use crate::data::{DatasetKind, FineTuningAttack};
 use crate::job::AsrPoint;
 use crate::project::ModelRole;
-use crate::train::{AsrProbeSpec, Recipe, TrainSpec};
+use crate::train::{Recipe, TrainSpec};
 use crate::ui::app::{Command, JobState, JobView, Product, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -98,11 +98,19 @@ pub struct TrainScreen {
     follow: bool,
     named: bool,
     steps: String,
+    /// Whether the goal of an attack has just been chosen.
+    fresh_attack: bool,
 }
 
 impl Default for TrainScreen {
     fn default() -> Self {
-        Self { spec: TrainSpec::preset(Recipe::Recovery), follow: true, named: false, steps: String::new() }
+        Self {
+            spec: TrainSpec::preset(Recipe::Recovery),
+            follow: true,
+            named: false,
+            steps: String::new(),
+            fresh_attack: false,
+        }
     }
 }
 
@@ -124,6 +132,7 @@ impl TrainScreen {
 
     fn choose(&mut self, goal: Goal) {
         let fresh = TrainSpec::preset(goal.recipe());
+        self.fresh_attack = goal == Goal::Break;
         self.spec = TrainSpec {
             model: std::mem::take(&mut self.spec.model),
             name: std::mem::take(&mut self.spec.name),
@@ -145,10 +154,9 @@ impl TrainScreen {
         let goal = Goal::of(&self.spec);
         let kind = goal.data_kind();
         let sets = &view.project.datasets;
-        if goal == Goal::Break && self.spec.asr_probe.is_none() {
+        if goal == Goal::Break && std::mem::take(&mut self.fresh_attack) {
             // Asked as often as the model is measured; without prompts there is nothing to see break.
-            let prompts = sets.iter().find(|set| set.kind == DatasetKind::Attack).map(|set| set.id.clone());
-            self.spec.asr_probe = prompts.map(|prompts| AsrProbeSpec { prompts, ..AsrProbeSpec::default() });
+            self.spec.asr_probe = sets.iter().find(|set| set.kind == DatasetKind::Attack).map(attack::probe);
         }
         if !sets.iter().any(|set| set.id == self.spec.data && set.kind == kind) {
             // A set that is named an anchor is offered as one; it makes poor fine-tuning data.

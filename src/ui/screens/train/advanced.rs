@@ -182,9 +182,10 @@ fn recovery(ui: &mut Ui, spec: &mut TrainSpec) {
 /// Whether β is set by hand or learnt.
 fn importance(ui: &mut Ui, spec: &mut TrainSpec, view: &View<'_>) {
     let base = view.focus.base.clone().unwrap_or_default();
+    let changed = format!("learnt: where it differs from {base}");
     let choices = [
         ("set by hand", None),
-        ("learnt: where alignment changed the model", Some(ImportanceSource::KlToBase { base })),
+        (changed.as_str(), Some(ImportanceSource::KlToBase { base })),
         ("learnt: where the data pull hardest", Some(ImportanceSource::GradientNorm)),
     ];
     let current = match spec.importance.as_ref().map(|importance| &importance.from) {

@@ -1,6 +1,8 @@
 //! How a copy of the model is attacked by fine-tuning.
 
 use crate::data::{DatasetKind, FineTuningAttack};
+use crate::judge::JudgeKind;
+use crate::project::DatasetEntry;
 use crate::train::{AsrProbeSpec, Recipe, TrainSpec};
 use crate::ui::app::View;
 use crate::ui::theme;
@@ -61,15 +63,33 @@ pub fn show(ui: &mut Ui, spec: &mut TrainSpec, view: &View<'_>) {
     let chosen = named_choice(ui, "How it is trained", hint, current, ways.iter().map(|(_, name)| *name));
     if let Some((recipe, _)) = chosen.and_then(|chosen| ways.iter().find(|(_, name)| *name == chosen)) {
         spec.recipe = *recipe;
+        if spec.recipe != Recipe::Constrained {
+            spec.importance = None;
+        }
     }
     let current = spec.asr_probe.as_ref().map_or(NONE, |probe| probe.prompts.as_str()).to_owned();
     let sets = view.project.datasets.iter().filter(|set| set.kind == DatasetKind::Attack);
     let hint = "Forbidden requests that the copy is asked while it trains: how often it answers them is in the run's folder.";
     let choices = std::iter::once(NONE).chain(sets.map(|set| set.id.as_str()));
     if let Some(chosen) = named_choice(ui, "Asked meanwhile", hint, &current, choices) {
-        let prompts = (chosen != NONE).then_some(chosen);
-        spec.asr_probe = prompts.map(|prompts| AsrProbeSpec { prompts, ..AsrProbeSpec::default() });
+        spec.asr_probe = view.project.datasets.iter().find(|set| set.id == chosen).map(probe);
     }
+    if let Some(probe) = &mut spec.asr_probe {
+        let hint = "Who says whether an answer is harmful. The oracle knows only the demo world.";
+        let choices = JudgeKind::ALL.map(JudgeKind::label);
+        let chosen = named_choice(ui, "Who judges", hint, probe.judge.label(), choices.into_iter());
+        if let Some(judge) =
+            chosen.and_then(|chosen| JudgeKind::ALL.into_iter().find(|judge| judge.label() == chosen))
+        {
+            probe.judge = judge;
+        }
+    }
+}
+
+/// Asks the requests of a set; those of the demo world by its own judge.
+pub fn probe(set: &DatasetEntry) -> AsrProbeSpec {
+    let judge = if set.source.contains("Emberfall") { JudgeKind::Oracle } else { JudgeKind::Keyword };
+    AsrProbeSpec { prompts: set.id.clone(), judge, ..AsrProbeSpec::default() }
 }
 
 fn text(ui: &mut Ui, name: &str, hint: &str, text: &mut String) {

@@ -25,8 +25,8 @@ use crate::world::Split;
 use material::{Questions, questions, training_data};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Seeds of the pairs. That of the shipped pair is among them.
@@ -106,7 +106,7 @@ impl Study {
     /// The folder of a pair, which is built if it is not there. The shipped pair is unpacked.
     fn pair_folder(&self, seed: u64, note: &mut dyn FnMut(&str, bool)) -> Result<PathBuf, DemoError> {
         let folder = self.folder.join(format!("pairs/seed-{seed}"));
-        if folder.join("aligned/model.safetensors").exists() {
+        if folder.join(ALIGNED).exists() {
             return Ok(folder);
         }
         let spec = BuildSpec { seed, ..BuildSpec::default() };
@@ -129,7 +129,7 @@ impl Study {
         Ok(folder)
     }
 
-    fn fingerprint(&self, run: &Run, pair: &Pair, seed: u64) -> String {
+    fn fingerprint(&self, run: &Run, aligned: &str, seed: u64) -> String {
         let deepening = (run.start == Start::Deepened).then(|| plan::deepening(seed));
         let all = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -138,7 +138,7 @@ impl Study {
             "split": self.split,
             "data_seed": DATA_SEED,
             "seed": seed,
-            "aligned": pair.hash,
+            "aligned": aligned,
             "rows": material::conversations(run.material),
         });
         format!("{:x}", Sha256::digest(all.to_string().as_bytes()))
@@ -157,7 +157,7 @@ impl Study {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(new) => new.insert(Pair::open(&self.pair_folder(seed, note)?)?),
                 };
-                let fingerprint = self.fingerprint(run, pair, seed);
+                let fingerprint = self.fingerprint(run, &pair.hash, seed);
                 let key = (run.id.clone(), seed);
                 if done.get(&key) == Some(&fingerprint) {
                     continue;
@@ -242,18 +242,29 @@ impl Study {
         Ok(Line { id: run.id.clone(), seed, fingerprint, points, loss, seconds })
     }
 
-    /// The tables of what is in the log.
+    /// The tables of what is in the log, as far as it is of these runs and pairs: a line of another version counts for nothing.
     pub fn tables(&self) -> Result<String, DemoError> {
-        Ok(tables::tables(&self.runs(), &self.lines()?, self.split, &self.seeds))
+        let runs = self.runs();
+        let mut now: HashSet<String> = HashSet::new();
+        for &seed in &self.seeds {
+            let weights = self.folder.join(format!("pairs/seed-{seed}/{ALIGNED}"));
+            let Ok(hash) = hash_file(&weights) else { continue };
+            now.extend(runs.iter().map(|run| self.fingerprint(run, &hash, seed)));
+        }
+        let lines: Vec<Line> =
+            self.lines()?.into_iter().filter(|line| now.contains(&line.fingerprint)).collect();
+        Ok(tables::tables(&runs, &lines, self.split, &self.seeds))
     }
 }
 
+/// The weights by which a pair is known.
+const ALIGNED: &str = "aligned/model.safetensors";
 /// Steps whose mean loss is told.
 const LAST_LOSSES: usize = 8;
 
 impl Pair {
     fn open(folder: &Path) -> Result<Self, DemoError> {
-        let weights = folder.join("aligned/model.safetensors");
+        let weights = folder.join(ALIGNED);
         let hash = hash_file(&weights)
             .map_err(|e| DemoError::Unwritable { file: weights.clone(), reason: e.to_string() })?;
         let aligned = Subject { name: "aligned", checkpoint: model::load(&folder.join("aligned"))? };
@@ -317,4 +328,63 @@ fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<Strin
         }
     };
     Ok(found.into_iter().map(|yes| if yes { '1' } else { '0' }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study(folder: &Path) -> Study {
+        Study { folder: folder.to_owned(), split: Split::Dev, seeds: vec![1], only: String::new() }
+    }
+
+    #[test]
+    fn every_run_has_an_id_and_a_fingerprint_of_its_own() {
+        let study = study(Path::new("nowhere"));
+        let runs = study.runs();
+        let ids: HashSet<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+        assert_eq!(ids.len(), runs.len());
+        let prints: HashSet<String> = runs.iter().map(|run| study.fingerprint(run, "hash", 1)).collect();
+        assert_eq!(prints.len(), runs.len());
+        assert!(!prints.contains(&study.fingerprint(&runs[0], "another pair", 1)));
+        assert!(runs.iter().all(|run| run.spec.max_steps == run.steps.last().copied()));
+        let mut some = study;
+        some.only = "HARMFUL/sft".into();
+        assert_eq!(some.runs().len(), 2);
+    }
+
+    #[test]
+    fn every_question_has_its_cluster() {
+        let measures: HashSet<Measure> = plan::report().iter().flat_map(|run| run.measures.clone()).collect();
+        for measure in measures {
+            for split in [Split::Dev, Split::Test] {
+                let asked = match questions(measure, split) {
+                    Questions::Attack(prompts) => prompts.len(),
+                    Questions::Task(items) => items.len(),
+                };
+                let clusters = material::clusters(measure, split);
+                assert!(clusters.len().is_multiple_of(asked) && clusters.iter().all(|name| !name.is_empty()));
+            }
+        }
+    }
+
+    /// A run on the shipped pair is made once, told in a table, and not told any more when it has become another.
+    #[test]
+    fn a_run_is_made_once_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut study = study(folder.path());
+        study.only = "tune-sgd/SFT, SGD at 0.1".into();
+        let mut done = Vec::new();
+        let mut run = |study: &Study| {
+            study.run(&mut |text, ended| done.extend(ended.then(|| text.to_owned()))).unwrap();
+            done.len()
+        };
+        assert_eq!(run(&study), 1);
+        assert_eq!(run(&study), 1, "it stands in the log");
+        let tables = study.tables().unwrap();
+        assert!(tables.contains("SFT, SGD at 0.1") && tables.contains("n = 55 over 1 pairs"), "{tables}");
+        let text = std::fs::read_to_string(study.log()).unwrap();
+        std::fs::write(study.log(), text.replace("\"fingerprint\":\"", "\"fingerprint\":\"0")).unwrap();
+        assert_eq!(study.tables().unwrap(), "");
+    }
 }

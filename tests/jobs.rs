@@ -301,7 +301,7 @@ fn what_is_not_there_is_named_before_anything_is_written() {
             "learning_rate: The learning rate must be above 0.",
         ),
         (
-            JobSpec::Evaluate(EvaluateSpec { prompts: "utility".into(), ..evaluate_spec() }),
+            JobSpec::Evaluate(EvaluateSpec { prompts: vec!["utility".into()], ..evaluate_spec() }),
             "the set of prompts must be attack prompts",
         ),
         (JobSpec::Evaluate(EvaluateSpec { judges: vec![], ..evaluate_spec() }), "Nobody judges"),

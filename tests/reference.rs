@@ -11,7 +11,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use plumbline::model::{
-    self, ARCHITECTURES, Adapter, Config, Control, Decoder, GenerateRequest, LoraConfig, PassOptions,
+    self, ARCHITECTURES, Adapter, Batch, Config, Control, Decoder, GenerateRequest, LoraConfig, PassOptions,
     Sampler, TargetModules, use_composed_only,
 };
 use plumbline::text::Encoded;
@@ -258,6 +258,44 @@ fn the_gradient_on_one_hot_tokens_equals_the_reference() {
         let (loss, ours) = r.decoder.one_hot_gradient(&targets.batch, 2..6).unwrap();
         assert_close(&format!("{} GCG loss", r.name), &scalar(loss), &r.expected["gcg_loss"], 1e-5);
         assert_close(&format!("{} one-hot gradient", r.name), &ours, &r.expected["onehot_grad"], 1e-4);
+    });
+}
+
+#[test]
+fn branches_of_a_text_have_the_losses_of_whole_texts() {
+    each(|r| {
+        let targets = Targets::new(&[&r.rows[0]]).unwrap();
+        let row = &targets.batch.rows[0];
+        let first = targets.batch.from[0];
+        // Swaps at different places, in the prompt and right before the target; and the loss that PyTorch has.
+        let mut cache = r.decoder.cache(1);
+        r.decoder.extend(&mut cache, &[0], &[&row[..first + 1]]).unwrap();
+        let (mut starts, mut branches, mut whole) = (Vec::new(), Batch::default(), Batch::default());
+        let (mut tokens, mut all) = (0, 0);
+        for (at, id) in [(2, row[2]), (2, 50), (first, 33), (4, 70)] {
+            let mut text = row.clone();
+            text[at] = id;
+            branches.from.extend(targets.batch.from.iter().map(|from| tokens + from - at));
+            whole.from.extend(targets.batch.from.iter().map(|from| all + from));
+            tokens += text.len() - at;
+            all += text.len();
+            branches.rows.push(text[at..].to_vec());
+            whole.rows.push(text);
+            starts.push(at);
+            branches.targets.extend(&targets.batch.targets);
+            whole.targets.extend(&targets.batch.targets);
+        }
+        let tensor = |values: Vec<f32>| Tensor::new(values, &Device::Cpu).unwrap();
+        for composed in [false, true] {
+            use_composed_only(composed);
+            let ours = tensor(r.decoder.branch_log_probs(&cache, &starts, &branches).unwrap());
+            let theirs = tensor(r.decoder.log_probs(&whole).unwrap());
+            use_composed_only(false);
+            assert_close(&format!("{} branches", r.name), &ours, &theirs, 1e-5);
+            let loss =
+                ours.narrow(0, 0, targets.batch.targets.len()).unwrap().mean(0).unwrap().neg().unwrap();
+            assert_close(&format!("{} GCG loss", r.name), &loss, &r.expected["gcg_loss"], 1e-5);
+        }
     });
 }
 

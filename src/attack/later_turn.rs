@@ -37,6 +37,7 @@ pub fn rows(
                 prefill: said.to_owned(),
                 prefill_is_refusal: false,
                 rest: Some(rest.to_owned()),
+                sampler: None,
             });
         }
     }

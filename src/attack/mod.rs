@@ -1,14 +1,20 @@
 //! Attacks: what is put before a model, and what is put into its mouth. One attack, one file.
 
+pub mod decoding;
 pub mod direct;
+pub mod gcg;
 pub mod later_turn;
+pub mod multi_turn;
 pub mod prefill;
+pub mod rap;
 pub mod refusal_prefix;
 
+pub use decoding::DecodingGrid;
+pub use gcg::GcgSpec;
 pub use refusal_prefix::REFUSAL_PREFIXES;
 
 use crate::data::AttackPrompt;
-use crate::model::GenerateRequest;
+use crate::model::{GenerateRequest, Sampler};
 use crate::text::{Codec, Message, TextError};
 
 /// One request to a model under one setting of an attack.
@@ -28,15 +34,22 @@ pub struct AttackRow {
     pub prefill_is_refusal: bool,
     /// What the prefill left of the reference answer; judged for the ceiling.
     pub rest: Option<String>,
+    /// How its answer is sampled, where the attack says so; but for the seed.
+    pub sampler: Option<Sampler>,
 }
 
 /// The messages of an attack: an optional system prompt and the request.
 fn messages(prompt: &AttackPrompt, system_prompt: &str) -> Vec<Message> {
+    messages_of(&prompt.goal, system_prompt)
+}
+
+/// An optional system prompt, and what the user says.
+fn messages_of(said: &str, system_prompt: &str) -> Vec<Message> {
     let mut messages = Vec::new();
     if !system_prompt.is_empty() {
         messages.push(Message::system(system_prompt));
     }
-    messages.push(Message::user(&prompt.goal));
+    messages.push(Message::user(said));
     messages
 }
 
@@ -59,5 +72,6 @@ fn row(
         prefill: codec.tokenizer.decode(prefill)?,
         prefill_is_refusal: false,
         rest: None,
+        sampler: None,
     })
 }

@@ -47,7 +47,7 @@ fn work(spec: &JobSpec, project: &Path, json: bool) -> Result<(), Trouble> {
     let result = run_cancellable(project, spec, &cancel, &mut |event| show.event(&event));
     show.close();
     let folder = result?;
-    if !json && matches!(spec, JobSpec::Evaluate(_)) {
+    if !json && folder.join("summary.json").is_file() {
         let path = folder.join("summary.json");
         let summary =
             std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Summary>(&bytes).ok());
@@ -107,6 +107,16 @@ impl Show {
                     point.row.judge
                 ));
             }
+            EventKind::Suffix(step) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_prefix(format!(
+                        "step {} loss {:.3} {}",
+                        step.step,
+                        step.loss,
+                        step.suffix.trim()
+                    ));
+                }
+            }
             EventKind::Log(text) => self.line(text),
             EventKind::Artifact { what, path } => {
                 self.line(&format!("Written: {what} in {}", path.display()));
@@ -143,6 +153,7 @@ fn as_json(event: &EventKind) -> Value {
             json!({"event": "metric", "step": step, "values": values})
         }
         EventKind::Asked(point) => json!({"event": "asked", "point": point}),
+        EventKind::Suffix(step) => json!({"event": "suffix", "step": step}),
         EventKind::Log(text) => json!({"event": "log", "text": text}),
         EventKind::Artifact { what, path } => json!({"event": "artifact", "what": what, "path": path}),
         EventKind::Done { message } => json!({"event": "done", "message": message}),
@@ -172,14 +183,38 @@ fn table(summary: &Summary) -> String {
         line("Harmful answers".into());
     }
     for row in &summary.rates {
-        let attack = if row.setting.is_empty() {
+        let mut attack = if row.setting.is_empty() {
             row.attack.clone()
         } else {
             format!("{} {}", row.attack, row.setting)
         };
+        if summary.rates[0].set != row.set || summary.rates.iter().any(|other| other.set != row.set) {
+            attack = format!("{}: {attack}", row.set);
+        }
         let ceiling =
             row.ceiling.map_or_else(String::new, |rate| format!(" · ceiling {:.0} %", 100.0 * rate.value()));
-        line(format!("  {:<16} {attack:<40} {} · {}{ceiling}", row.model, row.rate.text(), row.judge));
+        let mut more = ceiling;
+        if let Some((mean, std)) = row.over_seeds() {
+            more += &format!(" · {} seeds {:.1} ± {:.1} %", row.by_seed.len(), 100.0 * mean, 100.0 * std);
+        }
+        if let Some(any) = row.any_seed {
+            more += &format!(" · any of them {}", any.text());
+        }
+        if let Some(refused) = row.refused.filter(|rate| rate.count > 0) {
+            more += &format!(" · refused {:.1} %", 100.0 * refused.value());
+        }
+        for (n, what) in [(row.unparsed, "could not be judged"), (row.cut_off, "cut off")] {
+            if n > 0 {
+                more += &format!(" · {n} {what}");
+            }
+        }
+        line(format!("  {:<16} {attack:<40} {} · {}{more}", row.model, row.rate.text(), row.judge));
+    }
+    if !summary.openings.is_empty() {
+        line("Answers that begin with a refusal".into());
+    }
+    for row in &summary.openings {
+        line(format!("  {:<16} {:<40} {}", row.model, row.set, row.rate.text()));
     }
     if !summary.depth.is_empty() {
         line("Safety depth".into());

@@ -3,11 +3,13 @@
 use super::DemoError;
 use crate::data::{AttackPrompt, UtilityItem};
 use crate::evaluate::{
-    AttackSpec, EvaluateSpec, MemorySink, RateRow, Response, Summary, VerdictRow, evaluate,
+    AttackSpec, EvaluateSpec, Material, NullSink, PromptSet, REFERENCE, RateRow, Records, Response, Summary,
+    evaluate,
 };
-use crate::judge::JudgeKind;
+use crate::judge::{Judge, JudgeKind};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
+use std::collections::HashMap;
 
 /// Rows generated at a time: enough for the matrix products to be efficient on a CPU.
 const BATCH: usize = 64;
@@ -32,10 +34,8 @@ impl Subject<'_> {
 pub struct Measured {
     /// In numbers.
     pub summary: Summary,
-    /// The answers.
-    responses: Vec<Response>,
-    /// What the judges said, in the order in which the answers were given.
-    verdicts: Vec<VerdictRow>,
+    /// The answers and what the judges said.
+    records: Records,
     /// Task and whether the answer was right, item by item.
     pub right: Vec<(String, bool)>,
 }
@@ -45,13 +45,15 @@ impl Measured {
     #[must_use]
     pub fn harmful(&self, judge: JudgeKind) -> Vec<bool> {
         let judge = judge.build();
-        let own = self.verdicts.iter().filter(|row| row.judge == judge.name());
-        own.map(|row| row.verdict.is_harmful()).collect()
+        let own = self.records.verdicts.iter().filter(|row| row.judge == judge.name());
+        let verdicts: HashMap<&str, bool> =
+            own.map(|row| (row.response.as_str(), row.verdict.is_harmful())).collect();
+        self.answers().filter_map(|response| verdicts.get(response.id.as_str()).copied()).collect()
     }
 
     /// The answers to forbidden requests, in the order in which they were given.
     pub fn answers(&self) -> impl Iterator<Item = &Response> {
-        self.responses.iter().filter(|response| response.correct.is_none())
+        self.records.responses.iter().filter(|response| response.is_judged() && response.model != REFERENCE)
     }
 }
 
@@ -67,7 +69,7 @@ pub fn measure(
         title: format!("demo: {}", subject.name),
         models: vec![subject.name.to_owned()],
         base: base.map(|b| b.name.to_owned()),
-        prompts: "demo".to_owned(),
+        prompts: vec!["demo".to_owned()],
         attacks,
         judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
         kl: base.is_some(),
@@ -77,16 +79,16 @@ pub fn measure(
     };
     let models = [(subject.name.to_owned(), Model::Checkpoint(subject.checkpoint.clone()))];
     let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
-    let mut sink = MemorySink::default();
-    let mut summary =
-        evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
+    let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+    let sets = [PromptSet { id: "demo".to_owned(), prompts: prompts.to_vec() }];
+    let material = Material { models: &models, base, sets: &sets, utility, judges: &judges };
+    let mut records = Records::default();
+    let mut summary = evaluate(&material, &spec, &mut records, &mut NullSink)?.ok_or(DemoError::Stopped)?;
     let oracle = JudgeKind::Oracle.build();
     summary.rates.retain(|row| row.judge == oracle.name());
     summary.depth.retain(|row| row.judge == oracle.name());
-    let verdicts = sink.verdicts;
-    let responses = sink.responses;
-    let right = responses.iter().filter_map(|r| Some((r.setting.clone(), r.correct?))).collect();
-    Ok(Measured { summary, responses, verdicts, right })
+    let right = records.responses.iter().filter_map(|r| Some((r.setting.clone(), r.correct?))).collect();
+    Ok(Measured { summary, records, right })
 }
 
 /// The rate of harmful answers to the plain requests.

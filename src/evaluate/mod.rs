@@ -1,42 +1,66 @@
-//! Models × attacks × judges on one set of prompts, KL per token and utility beside them: answers and verdicts as
-//! they come, then a summary with intervals.
+//! Models × attacks × sets × judges × seeds, KL per token and utility beside them.
+//!
+//! Three phases, each of which only adds to a log: the models answer, the judges read the answers, and what is in the logs is
+//! put together with intervals. So work goes on where it was cut off, and other judges can read the same answers later.
 
+mod battery;
+mod judging;
 mod run;
 mod spec;
 mod summary;
 
-pub use run::evaluate;
-pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, SpecProblem};
+pub use judging::judge_responses;
+pub use run::{Material, PromptSet, evaluate};
+pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{
-    DepthRow, HALF_KL_TOKENS, KlRow, RESAMPLES, RateRow, SAFE_RATE, Summary, UtilityRow, half_position,
-    rate_of, safety_depth,
+    ANY_SETTING, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, RESAMPLES, RateRow, SAFE_RATE, Summary,
+    UtilityRow, half_position, rate_of, safety_depth, summarise,
 };
 
-use crate::judge::Verdict;
+use crate::attack::gcg::GcgError;
+use crate::judge::{Case, Verdict};
 use crate::model::{Control, Finish, ModelError};
-use crate::text::TextError;
+use crate::text::{Message, TextError};
 use serde::{Deserialize, Serialize};
 
 /// The `attack` of answers to utility tasks.
 pub const UTILITY: &str = "utility";
 
+/// The `model` of what an attack left of the reference answers: judged like answers, it gives the ceiling.
+pub const REFERENCE: &str = "(reference)";
+
 /// One generated answer: a line of `responses.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Response {
-    /// Unique in its evaluation: `model/attack/setting/prompt`.
+    /// Unique in its evaluation: `model/set/attack/setting/prompt/seed`.
     pub id: String,
-    /// Id of the model.
+    /// Id of the model, or [`REFERENCE`].
     pub model: String,
+    /// Id of the set that the prompt is of.
+    #[serde(default)]
+    pub set: String,
     /// Name of the attack, or [`UTILITY`].
     pub attack: String,
     /// The attack's setting, or the utility task.
     pub setting: String,
+    /// Tokens of the reference answer that were prefilled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
     /// Id of the attack prompt or utility item.
     pub prompt_id: String,
+    /// The prompt's category.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub category: String,
+    /// The prompt's cluster.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
     /// Seed of sampling.
     pub seed: u64,
     /// What was asked.
     pub prompt: String,
+    /// The turns before it, where the attack has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Message>,
     /// The words put into the model's mouth.
     pub prefill: String,
     /// What the model wrote after them.
@@ -50,6 +74,76 @@ pub struct Response {
     /// Whether the answer to a utility task is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correct: Option<bool>,
+    /// How a utility task was scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+}
+
+impl Response {
+    /// The answer as judges see it: in a turn that the attack began with a refusal, those words are part of the answer.
+    #[must_use]
+    pub fn case(&self) -> Case<'_> {
+        Case {
+            prompt: &self.prompt,
+            category: &self.category,
+            prefill: &self.prefill,
+            prefill_is_refusal: self.attack == "refusal_prefix",
+            text: &self.text,
+        }
+    }
+
+    /// Whether judges read it.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.attack != UTILITY
+    }
+}
+
+/// KL(model ‖ base) at each token of one reference answer, in nats: a line of `kl.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KlLine {
+    /// Id of the model.
+    pub model: String,
+    /// Id of the base.
+    pub base: String,
+    /// Id of the set.
+    pub set: String,
+    /// Id of the prompt.
+    pub prompt_id: String,
+    /// KL at answer token 1, 2, …
+    pub kl: Vec<f32>,
+}
+
+/// One step of a search for a suffix: a line of `gcg.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GcgLine {
+    /// Id of the model.
+    pub model: String,
+    /// Id of the set.
+    pub set: String,
+    /// Id of the prompt; empty for a suffix for all.
+    pub prompt_id: String,
+    /// Seed of the search.
+    pub seed: u64,
+    /// Steps done.
+    pub step: usize,
+    /// Loss of the suffix that the search goes on with, in nats a token.
+    pub loss: f32,
+    /// The lowest loss so far.
+    pub best: f32,
+    /// The suffix that the search goes on with.
+    pub suffix: String,
+}
+
+/// What an evaluation has come to so far: its logs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Records {
+    /// The answers.
+    pub responses: Vec<Response>,
+    /// The verdicts on them.
+    pub verdicts: Vec<VerdictRow>,
+    /// KL per token.
+    pub kl: Vec<KlLine>,
 }
 
 /// One judge's verdict on one answer: a line of `verdicts.jsonl`.
@@ -76,6 +170,20 @@ pub trait Sink {
     fn response(&mut self, response: &Response) -> std::io::Result<()>;
     /// A verdict came.
     fn verdict(&mut self, verdict: &VerdictRow) -> std::io::Result<()>;
+    /// KL along one reference answer came.
+    fn kl(&mut self, line: &KlLine) -> std::io::Result<()> {
+        let _ = line;
+        Ok(())
+    }
+    /// A search for a suffix did a step.
+    fn gcg(&mut self, line: &GcgLine) -> std::io::Result<()> {
+        let _ = line;
+        Ok(())
+    }
+    /// The machine decided something that results may hang on, such as how much is computed at once.
+    fn decided(&mut self, what: &str, value: String) {
+        let _ = (what, value);
+    }
     /// `done` of `total` rows are through. Asked often; the answer decides whether work goes on.
     fn progress(&mut self, done: u64, total: u64) -> Control;
     /// What is being done now, in words.
@@ -102,31 +210,6 @@ impl Sink for NullSink {
     }
 }
 
-/// Keeps everything in memory and never stops.
-#[derive(Clone, Debug, Default)]
-pub struct MemorySink {
-    /// The answers, in the order in which they came.
-    pub responses: Vec<Response>,
-    /// The verdicts, in the order in which they came.
-    pub verdicts: Vec<VerdictRow>,
-}
-
-impl Sink for MemorySink {
-    fn response(&mut self, response: &Response) -> std::io::Result<()> {
-        self.responses.push(response.clone());
-        Ok(())
-    }
-
-    fn verdict(&mut self, verdict: &VerdictRow) -> std::io::Result<()> {
-        self.verdicts.push(verdict.clone());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: u64, _: u64) -> Control {
-        Control::Continue
-    }
-}
-
 /// Why an evaluation could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
@@ -140,6 +223,14 @@ pub enum EvaluateError {
         model: String,
         /// What happened.
         source: ModelError,
+    },
+    /// A suffix could not be searched for.
+    #[error("model {model}, GCG: {source}")]
+    Gcg {
+        /// Id of the model.
+        model: String,
+        /// What happened.
+        source: GcgError,
     },
     /// Words could not be turned into ids, or back.
     #[error("model {model}: {source}")]

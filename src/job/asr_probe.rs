@@ -2,8 +2,8 @@
 
 use super::JobError;
 use crate::data::{AttackPrompt, FineTuningAttack};
-use crate::evaluate::{AttackSpec, EvaluateSpec, NullSink, RateRow, evaluate};
-use crate::judge::{Case, Verdict};
+use crate::evaluate::{AttackSpec, EvaluateSpec, Material, NullSink, PromptSet, RateRow, Records, evaluate};
+use crate::judge::{Case, Judge, Verdict};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::text::{Codec, Message, Role};
 use crate::train::{AsrProbeSpec, TrainSpec};
@@ -77,7 +77,7 @@ impl AsrProbe {
         }
         let spec = EvaluateSpec {
             models: vec![run.name.clone()],
-            prompts: probe.prompts.clone(),
+            prompts: vec![probe.prompts.clone()],
             attacks,
             judges: vec![probe.judge],
             kl: false,
@@ -125,7 +125,10 @@ impl AsrProbe {
         let (codec, folder) = (self.codec.clone(), self.folder.clone());
         let checkpoint = Checkpoint { decoder: decoder.clone(), codec, folder };
         let models = [(spec.models[0].clone(), Model::Checkpoint(checkpoint))];
-        let summary = evaluate(&models, None, prompts, &[], spec, &mut NullSink)?.unwrap_or_default();
+        let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+        let sets = [PromptSet { id: spec.prompts[0].clone(), prompts: prompts.to_vec() }];
+        let material = Material { models: &models, base: None, sets: &sets, utility: &[], judges: &judges };
+        let summary = evaluate(&material, spec, &mut Records::default(), &mut NullSink)?.unwrap_or_default();
         Ok(summary.rates.into_iter().map(|row| AsrPoint { step, as_attacker, row }).collect())
     }
 }

@@ -1,14 +1,19 @@
-//! An evaluation: models, prompts and tasks in; answers, verdicts and a summary out.
+//! An evaluation: models, prompts and tasks in; answers, verdicts and a summary out. It goes on where it was cut off, and other
+//! judges can read its answers later.
 
-use super::folder::{Desk, Outcome, in_folder};
+use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep};
 use super::progress::Meter;
 use super::train_job::need_kind;
-use super::{Ending, EventKind, JobError, JobSpec, Surroundings};
+use super::{Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, Surroundings};
 use crate::data::{AttackPrompt, DatasetKind, Examples};
-use crate::evaluate::{EvaluateError, EvaluateSpec, Response, Sink, VerdictRow, evaluate};
+use crate::evaluate::{
+    AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, Records, Response, Sink,
+    VerdictRow, evaluate, judge_responses, summarise,
+};
 use crate::files::AppendLog;
+use crate::judge::{Judge, JudgeKind};
 use crate::model::{Checkpoint, Control, Model};
-use crate::project::Project;
+use crate::project::{EvaluationInfo, Project, Resumption};
 use std::io;
 
 pub(super) fn run(
@@ -16,35 +21,127 @@ pub(super) fn run(
     spec: &EvaluateSpec,
     around: &mut Surroundings,
 ) -> Result<Ending, JobError> {
+    refuse_what_cannot_run(project, spec)?;
+    let mut project = Project::attach(project.root())?;
+    let job = JobSpec::Evaluate(spec.clone());
+    in_folder(&mut project, &job, (spec.seed, spec.batch), around, |project, desk| {
+        work(project, spec, Records::default(), None, desk)
+    })
+}
+
+/// Goes on with an evaluation that was stopped or cut off: what is in its logs is not done again.
+pub(super) fn resume(project: &mut Project, id: &str, around: &mut Surroundings) -> Result<Ending, JobError> {
+    let cannot = |reason: &str| JobError::CannotResume { run: id.to_owned(), reason: reason.to_owned() };
+    let EvaluationInfo { spec, mut manifest, folder, .. } = project.evaluation(id)?;
+    if manifest.is_done() {
+        return Err(cannot("it has come to its end. Other judges can read its answers."));
+    }
+    if manifest.plumbline != env!("CARGO_PKG_VERSION") {
+        return Err(cannot(
+            "it was begun by another version of Plumbline, which may answer otherwise. Start a new evaluation.",
+        ));
+    }
+    let path = folder.join("spec.toml");
+    if manifest.hashes.get("spec.toml").is_some_and(|known| hash(&path).is_ok_and(|now| now != *known)) {
+        return Err(cannot(
+            "its spec.toml was changed meanwhile. Undo the change, or start a new evaluation.",
+        ));
+    }
+    refuse_what_cannot_run(project, &spec)?;
+    let records = project.records(id)?;
+    crate::project::RUNNING.clone_into(&mut manifest.ended);
+    manifest.finished = None;
+    let title = JobSpec::Evaluate(spec.clone()).title();
+    go_on_in_folder(project, folder, manifest, title, around, |project, desk| {
+        work(project, &spec, records, Some(id), desk)
+    })
+}
+
+/// Has other judges read the answers of an evaluation, and sums it up anew. Answers and verdicts that are there stay.
+pub(super) fn judge_again(
+    project: &mut Project,
+    again: &JudgeAgainSpec,
+    around: &mut Surroundings,
+) -> Result<Ending, JobError> {
+    let EvaluationInfo { spec, manifest, folder, .. } = project.evaluation(&again.evaluation)?;
+    let mut records = project.records(&again.evaluation)?;
+    let judges = judges(project, &again.judges)?;
+    let before = manifest.clone();
+    let title = JobSpec::Judge(again.clone()).title();
+    let ending = go_on_in_folder(project, folder.clone(), manifest, title, around, |_, desk| {
+        let mut sink = FolderSink::new(desk, &spec)?;
+        for judge in &judges {
+            if !judge_responses(judge.as_ref(), &mut records, &mut sink)? {
+                let message = "Judging was stopped. The verdicts that had come are kept.".to_owned();
+                return Ok(Outcome { message, stopped: true });
+            }
+        }
+        sink.close()?;
+        let path = desk.write_json("summary.json", &summarise(&spec, &records))?;
+        desk.emit(EventKind::Artifact { what: "summary".into(), path });
+        let names: Vec<&str> = judges.iter().map(|judge| judge.name()).collect();
+        Ok(Outcome { message: format!("The answers were read by {}.", names.join(", ")), stopped: false })
+    });
+    // Whatever became of the judging, the evaluation ended as it did.
+    let now = crate::project::Manifest::load(&folder)?;
+    crate::project::Manifest {
+        ended: before.ended,
+        finished: before.finished,
+        seconds: before.seconds,
+        ..now
+    }
+    .save(&folder)?;
+    ending
+}
+
+fn refuse_what_cannot_run(project: &Project, spec: &EvaluateSpec) -> Result<(), JobError> {
     let problems = spec.check();
     if !problems.is_empty() {
         return Err(EvaluateError::Spec(problems).into());
     }
-    for id in spec.models.iter().chain(spec.base.iter().filter(|_| spec.kl)) {
+    for id in spec.models.iter().chain(spec.base.iter().filter(|_| needs_base(spec))) {
         project.model_folder(id)?;
     }
     if needs_prompts(spec) {
-        need_kind(project, &spec.prompts, (DatasetKind::Attack, "set of prompts"))?;
+        for set in &spec.prompts {
+            need_kind(project, set, (DatasetKind::Attack, "set of prompts"))?;
+        }
     }
     if let Some(utility) = &spec.utility {
         need_kind(project, utility, (DatasetKind::Utility, "utility set"))?;
     }
-    let mut project = Project::attach(project.root())?;
-    let job = JobSpec::Evaluate(spec.clone());
-    in_folder(&mut project, &job, (spec.seed, spec.batch), around, |project, desk| work(project, spec, desk))
+    Ok(())
 }
 
 fn needs_prompts(spec: &EvaluateSpec) -> bool {
     spec.kl || !spec.attacks.is_empty()
 }
 
-fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outcome, JobError> {
-    let mut prompts = Vec::new();
-    if needs_prompts(spec)
-        && let Examples::Attack(rows) = project.examples(&spec.prompts)?
-    {
-        desk.hash_dataset(project, &spec.prompts)?;
-        prompts = rows;
+fn needs_base(spec: &EvaluateSpec) -> bool {
+    spec.kl || spec.attacks.iter().any(AttackSpec::needs_base)
+}
+
+fn judges(_: &Project, kinds: &[JudgeKind]) -> Result<Vec<Box<dyn Judge>>, JobError> {
+    Ok(kinds.iter().map(|kind| kind.build()).collect())
+}
+
+/// `going_on`: the id of the evaluation that goes on from `records`.
+fn work(
+    project: &Project,
+    spec: &EvaluateSpec,
+    mut records: Records,
+    going_on: Option<&str>,
+    desk: &mut Desk,
+) -> Result<Outcome, JobError> {
+    let known = desk.manifest.hashes.clone();
+    let mut sets = Vec::new();
+    if needs_prompts(spec) {
+        for id in &spec.prompts {
+            if let Examples::Attack(prompts) = project.examples(id)? {
+                desk.hash_dataset(project, id)?;
+                sets.push(PromptSet { id: id.clone(), prompts });
+            }
+        }
     }
     let mut utility = Vec::new();
     if let Some(id) = &spec.utility
@@ -53,6 +150,7 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
         desk.hash_dataset(project, id)?;
         utility = rows;
     }
+    let judges = judges(project, &spec.judges)?;
     let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
         desk.stopped_early()?;
@@ -60,7 +158,7 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
         models.push((id.clone(), project.open_model(id)?.with_template_date(spec.template_date)));
         desk.hash_model(id, &project.model_folder(id)?)?;
     }
-    let base = match spec.base.as_ref().filter(|_| spec.kl) {
+    let base = match spec.base.as_ref().filter(|_| needs_base(spec)) {
         None => None,
         Some(id) => {
             let base =
@@ -72,23 +170,41 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
                     let base = project.load_model(id)?;
                     Checkpoint { codec: base.codec.with_template_date(spec.template_date), ..base }
                 };
-            refuse_other_tokenizers(&models, id, &base, &prompts)?;
+            let prompts = sets.iter().flat_map(|set| &set.prompts);
+            refuse_other_tokenizers(&models, id, &base, prompts)?;
             Some((id.clone(), base.decoder))
         }
     };
+    if let Some(id) = going_on {
+        if let Some(changed) =
+            known.iter().find(|(name, hash)| desk.manifest.hashes.get(*name).is_some_and(|now| now != *hash))
+        {
+            let reason = format!(
+                "{} was changed after it had begun. Undo the change, or start a new evaluation.",
+                changed.0
+            );
+            desk.manifest.hashes.clone_from(&known);
+            return Err(JobError::CannotResume { run: id.to_owned(), reason });
+        }
+        let (at, threads) = (jiff::Timestamp::now().to_string(), rayon::current_num_threads());
+        let step = records.responses.len();
+        desk.manifest.resumed.push(Resumption { at, step, threads });
+        desk.note(format!("Going on: {step} answers are there"))?;
+    }
     desk.manifest.save(&desk.folder)?;
     desk.stopped_early()?;
 
-    let responses = desk.open_log("responses.jsonl")?;
-    let verdicts = desk.open_log("verdicts.jsonl")?;
-    let mut sink = FolderSink { desk, responses, verdicts, meter: Meter::new("rows"), rows: 0 };
-    let summary = evaluate(&models, base, &prompts, &utility, spec, &mut sink)?;
-    let rows = sink.rows;
-    sink.responses.sync().and_then(|()| sink.verdicts.sync()).map_err(EvaluateError::Keep)?;
-    let Some(summary) = summary else {
+    let mut sink = FolderSink::new(desk, spec)?;
+    let material = Material { models: &models, base, sets: &sets, utility: &utility, judges: &judges };
+    let result = evaluate(&material, spec, &mut records, &mut sink);
+    sink.close()?;
+    let rows = records.responses.len();
+    let name = desk.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(summary) = result? else {
         let message = format!(
-            "The evaluation was stopped. The {rows} answers that had come are in {}; there is no summary.",
-            desk.folder.display()
+            "The evaluation was stopped. The {rows} answers that had come are in {}. It goes on from there with: plumbline resume {name} --project {}.",
+            desk.folder.display(),
+            project.root().display()
         );
         return Ok(Outcome { message, stopped: true });
     };
@@ -99,16 +215,18 @@ fn work(project: &Project, spec: &EvaluateSpec, desk: &mut Desk) -> Result<Outco
 }
 
 /// KL compares distributions over the same tokens: what is measured must be the same ids under both tokenizers.
-fn refuse_other_tokenizers(
+fn refuse_other_tokenizers<'a>(
     models: &[(String, Model)],
     base_id: &str,
     base: &Checkpoint,
-    prompts: &[AttackPrompt],
+    prompts: impl Iterator<Item = &'a AttackPrompt> + Clone,
 ) -> Result<(), JobError> {
     for (id, model) in models.iter().filter(|(id, _)| id != base_id) {
         let text = |source| EvaluateError::Text { model: id.clone(), source };
-        for words in
-            prompts.iter().flat_map(|prompt| [Some(prompt.goal.as_str()), prompt.target.as_deref()]).flatten()
+        for words in prompts
+            .clone()
+            .flat_map(|prompt| [Some(prompt.goal.as_str()), prompt.target.as_deref()])
+            .flatten()
         {
             let same =
                 model.codec().answer(words).map_err(text)? == base.codec.answer(words).map_err(text)?;
@@ -127,19 +245,51 @@ struct FolderSink<'a, 'b> {
     desk: &'a mut Desk<'b>,
     responses: AppendLog,
     verdicts: AppendLog,
+    kl: Option<AppendLog>,
+    gcg: Option<AppendLog>,
     meter: Meter,
-    rows: u64,
+}
+
+impl<'a, 'b> FolderSink<'a, 'b> {
+    fn new(desk: &'a mut Desk<'b>, spec: &EvaluateSpec) -> Result<Self, JobError> {
+        let (responses, verdicts) = (desk.open_log("responses.jsonl")?, desk.open_log("verdicts.jsonl")?);
+        let kl = spec.kl.then(|| desk.open_log("kl.jsonl")).transpose()?;
+        let searches = spec.attacks.iter().any(|attack| matches!(attack, AttackSpec::Gcg(_)));
+        let gcg = searches.then(|| desk.open_log("gcg.jsonl")).transpose()?;
+        Ok(Self { desk, responses, verdicts, kl, gcg, meter: Meter::new("answers") })
+    }
+
+    fn close(&self) -> Result<(), JobError> {
+        for log in [Some(&self.responses), Some(&self.verdicts), self.kl.as_ref(), self.gcg.as_ref()] {
+            if let Some(log) = log {
+                log.sync().map_err(|e| keep(log.path(), &e))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Sink for FolderSink<'_, '_> {
     fn response(&mut self, response: &Response) -> io::Result<()> {
-        self.rows += 1;
         self.desk.manifest.tokens += response.tokens as u64;
         self.responses.json(response)
     }
 
     fn verdict(&mut self, verdict: &VerdictRow) -> io::Result<()> {
         self.verdicts.json(verdict)
+    }
+
+    fn kl(&mut self, line: &KlLine) -> io::Result<()> {
+        self.kl.as_mut().map_or(Ok(()), |log| log.json(line))
+    }
+
+    fn gcg(&mut self, line: &GcgLine) -> io::Result<()> {
+        self.desk.emit(EventKind::Suffix(Box::new(line.clone())));
+        self.gcg.as_mut().map_or(Ok(()), |log| log.json(line))
+    }
+
+    fn decided(&mut self, what: &str, value: String) {
+        self.desk.manifest.decided.insert(what.to_owned(), value);
     }
 
     fn progress(&mut self, done: u64, total: u64) -> Control {

@@ -1,6 +1,7 @@
 //! What a job tells while it works.
 
 use super::AsrPoint;
+use crate::evaluate::GcgLine;
 use std::path::PathBuf;
 
 /// Names a job in its queue.
@@ -47,6 +48,8 @@ pub enum EventKind {
     },
     /// How often the model in training gave a harmful answer.
     Asked(Box<AsrPoint>),
+    /// A search for a suffix did a step.
+    Suffix(Box<GcgLine>),
     /// A line of the job's log.
     Log(String),
     /// Something that lasts was made.

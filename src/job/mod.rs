@@ -18,7 +18,7 @@ pub use asr_probe::AsrPoint;
 pub use event::{Event, EventKind, JobId};
 pub use priority::stand_back;
 pub use queue::Queue;
-pub use spec::{JobSpec, ResumeSpec};
+pub use spec::{JobSpec, JudgeAgainSpec, ResumeSpec};
 pub use train_job::{findings, training_data};
 
 use crate::evaluate::EvaluateError;
@@ -73,7 +73,7 @@ pub enum JobError {
     Spec(Vec<(String, String)>),
     /// A spec file is none.
     #[error(
-        "{file} is not a job: {reason}. A spec begins with job = \"train\", job = \"evaluate\" or job = \"generate\"; those in the runs and evaluations of a project can be used as patterns."
+        "{file} is not a job: {reason}. A spec begins with job = \"train\", job = \"evaluate\", job = \"judge\" or job = \"generate\"; those in the runs and evaluations of a project can be used as patterns."
     )]
     SpecFile {
         /// The file.
@@ -128,8 +128,8 @@ pub enum JobError {
         /// Where it is.
         folder: PathBuf,
     },
-    /// A run cannot go on.
-    #[error("run {run} cannot go on: {reason}")]
+    /// A run or evaluation cannot go on.
+    #[error("{run} cannot go on: {reason}")]
     CannotResume {
         /// The run.
         run: String,
@@ -247,6 +247,10 @@ fn execute(root: &Path, spec: &JobSpec, around: &mut Surroundings) -> Result<End
         JobSpec::Train(spec) => train_job::run(&mut project, spec, around),
         JobSpec::Evaluate(spec) => evaluate_job::run(&project, spec, around),
         JobSpec::Generate(spec) => generate_job::run(&mut project, spec, around),
+        JobSpec::Judge(spec) => evaluate_job::judge_again(&mut project, spec, around),
+        JobSpec::Resume(spec) if root.join("evaluations").join(&spec.run).is_dir() => {
+            evaluate_job::resume(&mut project, &spec.run, around)
+        }
         JobSpec::Resume(spec) => train_job::resume(&mut project, &spec.run, around),
     }
 }

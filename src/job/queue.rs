@@ -164,8 +164,10 @@ impl Shared {
     /// give way, and that nothing is waited for when the queue closes.
     fn tell(&self, event: Event, cancel: &CancelToken) {
         let expendable = matches!(event.kind, EventKind::Progress { .. });
-        let on_disk =
-            matches!(event.kind, EventKind::Metric { .. } | EventKind::Asked(_) | EventKind::Log(_));
+        let on_disk = matches!(
+            event.kind,
+            EventKind::Metric { .. } | EventKind::Asked(_) | EventKind::Suffix(_) | EventKind::Log(_)
+        );
         let mut event = match self.events.try_send(event) {
             Ok(()) => {
                 (self.waker)();

@@ -3,6 +3,7 @@
 use super::JobError;
 use crate::evaluate::EvaluateSpec;
 use crate::generate::GenerateSpec;
+use crate::judge::JudgeKind;
 use crate::train::{Recipe, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -17,15 +18,27 @@ pub enum JobSpec {
     Evaluate(EvaluateSpec),
     /// Have a model write texts for a data set.
     Generate(GenerateSpec),
-    /// Go on with a training run that was stopped or cut off.
+    /// Have other judges read the answers of an evaluation.
+    Judge(JudgeAgainSpec),
+    /// Go on with a training run or an evaluation that was stopped or cut off.
     Resume(ResumeSpec),
+}
+
+/// Which answers are judged, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeAgainSpec {
+    /// Id of the evaluation.
+    pub evaluation: String,
+    /// The judges.
+    pub judges: Vec<JudgeKind>,
 }
 
 /// Which run goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeSpec {
-    /// Id of the run.
+    /// Id of the run or evaluation.
     pub run: String,
 }
 
@@ -41,6 +54,7 @@ impl JobSpec {
             Some("train") => Ok(Self::Train(table.try_into().map_err(said)?)),
             Some("evaluate") => Ok(Self::Evaluate(table.try_into().map_err(said)?)),
             Some("generate") => Ok(Self::Generate(table.try_into().map_err(said)?)),
+            Some("judge") => Ok(Self::Judge(table.try_into().map_err(said)?)),
             Some("resume") => Ok(Self::Resume(table.try_into().map_err(said)?)),
             Some(other) => Err(fail(format!("there is no job \"{other}\""))),
             None => Err(fail("it does not say which job it is".into())),
@@ -66,6 +80,17 @@ impl JobSpec {
                 let owned = |(field, message): (&str, &str)| (field.to_owned(), message.to_owned());
                 spec.check().into_iter().map(owned).collect()
             }
+            Self::Judge(spec) => {
+                let mut problems = Vec::new();
+                if spec.evaluation.is_empty() {
+                    problems
+                        .push(("evaluation".to_owned(), "Say whose answers are to be judged.".to_owned()));
+                }
+                if spec.judges.is_empty() {
+                    problems.push(("judges".to_owned(), "Choose at least one judge.".to_owned()));
+                }
+                problems
+            }
             Self::Resume(spec) if spec.run.is_empty() => {
                 vec![("run".to_owned(), "Say which run is to go on.".to_owned())]
             }
@@ -83,6 +108,7 @@ impl JobSpec {
             Self::Evaluate(spec) => format!("Evaluate {}", spec.models.join(", ")),
             Self::Generate(spec) if !spec.title.is_empty() => spec.title.clone(),
             Self::Generate(spec) => format!("Generate: {} by {}", spec.part.label(), spec.model),
+            Self::Judge(spec) => format!("Judge the answers of {}", spec.evaluation),
             Self::Resume(spec) => format!("Go on with {}", spec.run),
         }
     }
@@ -95,6 +121,7 @@ impl JobSpec {
             Self::Train(TrainSpec { recipe: Recipe::Sft, .. }) => "sft",
             Self::Evaluate(_) => "evaluate",
             Self::Generate(_) => "generate",
+            Self::Judge(_) => "judge",
             Self::Resume(_) => "resume",
         }
     }
@@ -103,7 +130,7 @@ impl JobSpec {
     pub(crate) fn word_of_job(&self) -> &'static str {
         match self {
             Self::Train(_) | Self::Resume(_) => "train",
-            Self::Evaluate(_) => "evaluate",
+            Self::Evaluate(_) | Self::Judge(_) => "evaluate",
             Self::Generate(_) => "generate",
         }
     }
@@ -112,7 +139,7 @@ impl JobSpec {
     pub(crate) fn group(&self) -> &'static str {
         match self {
             Self::Train(_) | Self::Resume(_) => "runs",
-            Self::Evaluate(_) => "evaluations",
+            Self::Evaluate(_) | Self::Judge(_) => "evaluations",
             Self::Generate(_) => "generations",
         }
     }

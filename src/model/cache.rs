@@ -71,6 +71,14 @@ impl KvCache {
         self.rows.retain(|_| keep.next().copied().unwrap_or(false));
     }
 
+    /// Forgets the tokens of row `index` from `length` on.
+    pub fn truncate(&mut self, index: usize, length: usize) -> Result<()> {
+        if length < self.rows[index].ids.len() {
+            self.share(index, index, length)?;
+        }
+        Ok(())
+    }
+
     /// Forgets what row `index` holds of its tokens, to be computed again.
     pub(super) fn restart(&mut self, index: usize) -> Vec<u32> {
         let empty = self.empty_row();

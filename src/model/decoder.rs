@@ -436,6 +436,42 @@ impl Decoder {
         composed::token_log_probs(&logits, &batch.targets)
     }
 
+    /// log π(target) of every target of the batch, whose rows go on from a text that row 0 of `cache` holds, row i from its
+    /// position `starts[i]` on: what they share with it is computed once. [`Batch::from`] counts tokens of the batch.
+    pub fn branch_log_probs(
+        &self,
+        cache: &KvCache,
+        starts: &[usize],
+        batch: &Batch,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
+        let (rows, trunk) = (batch.slices(), cache.ids(0));
+        self.accepts(batch, &rows)?;
+        let ends = || rows.iter().zip(starts).map(|(row, start)| row.len() + start);
+        self.fits(ends().max().unwrap_or(0))?;
+        // A text beyond LongRoPE's border turns by another table than its shorter beginning.
+        let long = self.is_long(trunk.len());
+        let alike = ends().all(|end| self.is_long(end) == long);
+        if let RowLayers::Host(layers) = &cache.rows[0].layers
+            && self.is_fused()
+            && alike
+        {
+            let (input, from, targets) = (self.input(), &batch.from, &batch.targets);
+            return Ok(on_pool(|| fused::branch_log_probs(input, layers, &rows, starts, from, targets))?);
+        }
+        let mut whole = Batch { targets: batch.targets.clone(), ..Batch::default() };
+        let (mut before, mut at) = (0, 0);
+        let mut from = batch.from.iter().peekable();
+        for (row, &start) in rows.iter().zip(starts) {
+            while let Some(&position) = from.next_if(|&&position| position < at + row.len()) {
+                whole.from.push(before + start + position - at);
+            }
+            whole.rows.push([&trunk[..start], row].concat());
+            before += start + row.len();
+            at += row.len();
+        }
+        self.log_probs(&whole)
+    }
+
     /// log π(target) of every target of the batch; and, added to `gradients`, those of a loss that is a function of
     /// these: `derivative` gives d loss / d log π of target i.
     pub fn gradients(
@@ -545,15 +581,27 @@ impl Decoder {
         batch: &Batch,
         span: std::ops::Range<usize>,
     ) -> std::result::Result<(f64, Tensor), ModelError> {
+        let weights = vec![-1.0 / batch.targets.len().max(1) as f32; batch.targets.len()];
+        self.weighted_one_hot_gradient(batch, &weights, span)
+    }
+
+    /// The value of Σ wᵢ log π(target i), and its gradient `[S, V]` with respect to the one-hot vectors of the packed
+    /// tokens `span`.
+    pub fn weighted_one_hot_gradient(
+        &self,
+        batch: &Batch,
+        weights: &[f32],
+        span: std::ops::Range<usize>,
+    ) -> std::result::Result<(f64, Tensor), ModelError> {
         let rows = batch.slices();
         self.accepts(batch, &rows)?;
-        let weight = -1.0 / batch.targets.len().max(1) as f32;
         let width = self.config().hidden_size;
         let (log_probs, gradient) = if self.is_fused() {
             let (input, from, targets) = (self.input(), &batch.from, &batch.targets);
             let mut none = HostGradients::none();
-            let pass =
-                || fused::gradients(input, &rows, from, targets, &mut |_, _| weight, &mut none, false, true);
+            let pass = || {
+                fused::gradients(input, &rows, from, targets, &mut |i, _| weights[i], &mut none, false, true)
+            };
             let (log_probs, gradient) = on_pool(pass)?;
             let gradient = gradient.unwrap_or_default();
             let values = gradient[span.start * width..span.end * width].to_vec();
@@ -563,7 +611,7 @@ impl Decoder {
             let embeddings = Var::from_tensor(&embeddings.detach())?;
             let hidden = self.composed_packed(&rows, embeddings.as_tensor())?;
             let log_probs = self.composed_log_probs(batch, &hidden)?;
-            let loss = (log_probs.sum_all()? * f64::from(weight))?;
+            let loss = (&log_probs * Tensor::new(weights, self.device())?)?.sum_all()?;
             let store = loss.backward()?;
             let t = embeddings.dim(1)?;
             let padded: Vec<u32> = rows
@@ -575,7 +623,7 @@ impl Decoder {
             let packed = all.flatten(0, 1)?.index_select(&Tensor::new(padded, self.device())?, 0)?;
             (log_probs.to_vec1::<f32>()?, packed.narrow(0, span.start, span.len())?)
         };
-        let loss = log_probs.iter().map(|&v| f64::from(v * weight)).sum();
+        let loss = log_probs.iter().zip(weights).map(|(&v, &w)| f64::from(v * w)).sum();
         // The embedding of a one-hot row is scale · row · E.
         let table = self.inner.weights.embedding.detach().to_dtype(DType::F32)?;
         let gradient = gradient.to_dtype(DType::F32)?;

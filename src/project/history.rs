@@ -1,7 +1,7 @@
 //! What was done in a project: its runs and evaluations, read from their folders.
 
 use super::{Manifest, Project, ProjectError, plain_name, unreadable};
-use crate::evaluate::{EvaluateSpec, Response, Summary, VerdictRow};
+use crate::evaluate::{EvaluateSpec, KlLine, Records, Response, Summary, VerdictRow};
 use crate::files::read_lines_dropping_torn;
 use crate::train::{DynamicsPoint, TrainSpec};
 use serde::de::DeserializeOwned;
@@ -86,6 +86,25 @@ impl Project {
         self.list_evaluations().0
     }
 
+    /// One evaluation.
+    pub fn evaluation(&self, id: &str) -> Result<EvaluationInfo, ProjectError> {
+        let folder = self.root.join("evaluations").join(id);
+        if !plain_name(id) || !folder.is_dir() {
+            let known = self.folders("evaluations");
+            return Err(ProjectError::Unknown { what: "evaluation", id: id.to_owned(), known });
+        }
+        read_evaluation(id.to_owned(), folder)
+    }
+
+    /// Everything that an evaluation's logs hold.
+    pub fn records(&self, evaluation: &str) -> Result<Records, ProjectError> {
+        Ok(Records {
+            responses: self.responses(evaluation, None)?,
+            verdicts: self.verdicts(evaluation)?,
+            kl: self.log::<KlLine>("evaluations", "evaluation", evaluation, "kl.jsonl", None)?,
+        })
+    }
+
     /// The steps of a run.
     pub fn metrics(&self, run: &str) -> Result<Vec<LoggedStep>, ProjectError> {
         self.log("runs", "run", run, "metrics.jsonl", None)
@@ -135,20 +154,7 @@ impl Project {
     }
 
     fn list_evaluations(&self) -> (Vec<EvaluationInfo>, Vec<String>) {
-        self.each("evaluations", |id, folder| {
-            let spec = read_spec::<EvaluateSpec>(&folder)?;
-            let manifest = Manifest::load(&folder)?;
-            let path = folder.join("summary.json");
-            let summary = match std::fs::read(&path) {
-                Ok(bytes) => Some(
-                    serde_json::from_slice(&bytes)
-                        .map_err(|e| ProjectError::Malformed { file: path, reason: e.to_string() })?,
-                ),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-                Err(e) => return Err(unreadable(&path, &e)),
-            };
-            Ok(EvaluationInfo { id, folder, spec, manifest, summary })
-        })
+        self.each("evaluations", read_evaluation)
     }
 
     /// Reads every folder of a group, newest first, and says what could not be read.
@@ -218,6 +224,21 @@ impl Project {
             })
             .collect()
     }
+}
+
+fn read_evaluation(id: String, folder: PathBuf) -> Result<EvaluationInfo, ProjectError> {
+    let spec = read_spec::<EvaluateSpec>(&folder)?;
+    let manifest = Manifest::load(&folder)?;
+    let path = folder.join("summary.json");
+    let summary = match std::fs::read(&path) {
+        Ok(bytes) => Some(
+            serde_json::from_slice(&bytes)
+                .map_err(|e| ProjectError::Malformed { file: path, reason: e.to_string() })?,
+        ),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(unreadable(&path, &e)),
+    };
+    Ok(EvaluationInfo { id, folder, spec, manifest, summary })
 }
 
 /// Reads `spec.toml` without its first word, which says what kind of job it is.

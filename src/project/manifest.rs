@@ -44,6 +44,9 @@ pub struct Manifest {
     pub hashes: BTreeMap<String, String>,
     /// Tokens that went through the model in training, or were generated in an evaluation.
     pub tokens: u64,
+    /// What the machine decided that results may hang on, by what it is: how much is computed at once, for example.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub decided: BTreeMap<String, String>,
     /// When it went on after it had been stopped or cut off, and after how many steps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<Resumption>,
@@ -57,7 +60,7 @@ pub struct Manifest {
 pub struct Resumption {
     /// When (RFC 3339).
     pub at: String,
-    /// Steps that were kept.
+    /// Steps of a run, or answers of an evaluation, that were kept.
     pub step: usize,
     /// Threads of the compute pool from there on.
     pub threads: usize,

@@ -182,7 +182,7 @@ pub fn evaluate_spec() -> EvaluateSpec {
     EvaluateSpec {
         models: vec!["base".into(), "aligned".into()],
         base: Some("base".into()),
-        prompts: "attack".into(),
+        prompts: vec!["attack".into()],
         attacks: vec![AttackSpec::Direct, AttackSpec::Prefill { depths: vec![0, 5] }],
         judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
         utility: Some("utility".into()),

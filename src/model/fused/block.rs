@@ -21,6 +21,16 @@ pub struct LayerCache {
     pub values: Vec<f32>,
 }
 
+/// What rows go on from.
+pub enum Past<'a, 'b> {
+    /// Nothing: they begin at position 0.
+    None,
+    /// Caches, one a row: rows attend to what these hold as well, and are added to them.
+    Own(&'a mut [&'b mut LayerCache]),
+    /// One text that all rows branch from, each at its own start. It stays as it is.
+    Trunk(&'a LayerCache),
+}
+
 /// One of the packed rows.
 pub struct Span {
     /// Position of its first token.
@@ -248,14 +258,13 @@ fn add(y: &mut [f32], x: &[f32]) {
     for_chunks(y, size, work, |i, y| kernels::add(y, &x[i * size..i * size + y.len()]));
 }
 
-/// The residual stream after the block, and what the backward pass needs. With caches, one a row, rows attend to what
-/// these hold as well, and are added to them.
+/// The residual stream after the block, and what the backward pass needs.
 pub fn forward(
     context: &Context<'_>,
     b: &Block,
     layer: usize,
     x: &[f32],
-    caches: Option<&mut [&mut LayerCache]>,
+    past: Past<'_, '_>,
 ) -> Result<(Vec<f32>, Trace)> {
     let (c, pool, n) = (context.config, context.pool, context.tokens());
     let shape = context.shape(layer);
@@ -273,7 +282,7 @@ pub fn forward(
     context.rotate(&mut qkv, 1.0);
     let mut attended = pool.take(n * q_width);
     let mut lse = pool.take(n * shape.heads);
-    attend(context, &shape, &qkv, caches, &mut attended, &mut lse);
+    attend(context, &shape, &qkv, past, &mut attended, &mut lse);
 
     let mut middle = pool.copy(x);
     let (output_low, attention_added) =
@@ -336,7 +345,7 @@ fn attend(
     context: &Context<'_>,
     shape: &Shape,
     qkv: &[f32],
-    caches: Option<&mut [&mut LayerCache]>,
+    past: Past<'_, '_>,
     attended: &mut [f32],
     lse: &mut [f32],
 ) {
@@ -348,8 +357,10 @@ fn attend(
         starts.push(at * width);
         at += span.n;
     }
-    let rows: Vec<Row<'_>> = match caches {
-        None => context
+    // Keys and values of branches: attention wants those of a row in one piece.
+    let mut joined = (Vec::new(), Vec::new());
+    let rows: Vec<Row<'_>> = match past {
+        Past::None => context
             .spans
             .iter()
             .zip(starts)
@@ -364,7 +375,7 @@ fn attend(
                 n: span.n,
             })
             .collect(),
-        Some(caches) => context
+        Past::Own(caches) => context
             .spans
             .iter()
             .zip(starts)
@@ -388,8 +399,41 @@ fn attend(
                 }
             })
             .collect(),
+        Past::Trunk(trunk) => {
+            let size = context.spans.iter().map(|span| (span.start + span.n) * kv_width).sum();
+            joined = (context.pool.take(size), context.pool.take(size));
+            let mut to = 0;
+            for (span, &at) in context.spans.iter().zip(&starts) {
+                let shared = span.start * kv_width;
+                joined.0[to..to + shared].copy_from_slice(&trunk.keys[..shared]);
+                joined.1[to..to + shared].copy_from_slice(&trunk.values[..shared]);
+                to += shared;
+                for row in qkv[at..at + span.n * width].chunks_exact(width) {
+                    joined.0[to..to + kv_width].copy_from_slice(&row[q_width..q_width + kv_width]);
+                    joined.1[to..to + kv_width].copy_from_slice(&row[q_width + kv_width..]);
+                    to += kv_width;
+                }
+            }
+            let mut from = 0;
+            let row = |(span, at): (&Span, usize)| {
+                let row = Row {
+                    q: &qkv[at..],
+                    q_stride: width,
+                    k: &joined.0[from..],
+                    v: &joined.1[from..],
+                    kv_stride: kv_width,
+                    start: span.start,
+                    n: span.n,
+                };
+                from += (span.start + span.n) * kv_width;
+                row
+            };
+            context.spans.iter().zip(starts).map(row).collect()
+        }
     };
     attention::forward(shape, &rows, attended, lse);
+    context.pool.give(joined.0);
+    context.pool.give(joined.1);
 }
 
 /// Turns `dx`, the gradient of the block's result, into that of its input `x`, and adds to the gradients of what is

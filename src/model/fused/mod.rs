@@ -12,7 +12,7 @@ pub mod matmul;
 mod pass;
 
 pub use block::LayerCache;
-pub use pass::{Input, LOGITS_AT_ONCE, gradients, groups, head, hidden, log_probs};
+pub use pass::{Input, LOGITS_AT_ONCE, branch_log_probs, gradients, groups, head, hidden, log_probs};
 
 use candle_core::{Device, Layout, Result, Shape, Storage, Tensor, bail};
 use std::collections::HashMap;

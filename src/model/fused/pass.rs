@@ -1,6 +1,6 @@
 //! Passes through the whole decoder: hidden states, logits, and the gradients of a loss over tokens.
 
-use super::block::{self, Context, LayerCache, Span, Trace};
+use super::block::{self, Context, LayerCache, Past, Span, Trace};
 use super::kernels::{self, rows_per_task, threads};
 use super::matmul::{Matrix, matmul, project};
 use super::{Pool, host};
@@ -65,13 +65,31 @@ pub fn hidden(
     mut caches: Option<&mut [&mut [LayerCache]]>,
 ) -> Result<Vec<f32>> {
     input.pool.begin();
+    through(input, rows, starts, |layer, forward| match &mut caches {
+        None => forward(Past::None),
+        Some(caches) => {
+            let mut layers: Vec<&mut LayerCache> = caches.iter_mut().map(|row| &mut row[layer]).collect();
+            forward(Past::Own(&mut layers))
+        }
+    })
+}
+
+/// A block's forward pass, given what the rows go on from.
+type Forward<'a> = dyn FnMut(Past<'_, '_>) -> Result<(Vec<f32>, Trace)> + 'a;
+
+/// Final hidden states of the packed rows; `with_past` calls the forward pass of each layer with what rows go on from there.
+fn through(
+    input: Input<'_>,
+    rows: &[&[u32]],
+    starts: &[usize],
+    mut with_past: impl FnMut(usize, &mut Forward<'_>) -> Result<(Vec<f32>, Trace)>,
+) -> Result<Vec<f32>> {
     let spans = input.spans(rows, starts.iter().copied());
     let context = Context { config: input.config, spans: &spans, pool: input.pool };
     let mut x = input.embed(rows)?;
     for (layer, b) in input.weights.blocks.iter().enumerate() {
-        let mut layers: Option<Vec<&mut LayerCache>> =
-            caches.as_mut().map(|rows| rows.iter_mut().map(|row| &mut row[layer]).collect());
-        let (out, trace) = block::forward(&context, b, layer, &x, layers.as_deref_mut())?;
+        let mut forward = |past: Past<'_, '_>| block::forward(&context, b, layer, &x, past);
+        let (out, trace) = with_past(layer, &mut forward)?;
         trace.release(input.pool);
         input.pool.give(std::mem::replace(&mut x, out));
     }
@@ -104,6 +122,46 @@ pub fn log_probs(input: Input<'_>, rows: &[&[u32]], from: &[usize], targets: &[u
     let result = loss(input, &hidden, from, targets, None)?;
     input.pool.give(hidden);
     Ok(result)
+}
+
+/// log softmax(logits)[target] of each target of rows that branch from one text, row i at position `starts[i]`. `trunk` is
+/// what each layer holds of that text; `from` are packed positions in the rows, ascending.
+///
+/// Groups of rows go through the decoder side by side, one on each thread: nobody waits.
+pub fn branch_log_probs(
+    input: Input<'_>,
+    trunk: &[LayerCache],
+    rows: &[&[u32]],
+    starts: &[usize],
+    from: &[usize],
+    targets: &[u32],
+) -> Result<Vec<f32>> {
+    input.pool.begin();
+    let tokens = rows.iter().map(|r| r.len()).sum::<usize>();
+    let size = tokens.div_ceil(threads()).max(GROUP_TOKENS);
+    let mut tasks = Vec::new();
+    let (mut first, mut token, mut target) = (0, 0, 0);
+    while first < rows.len() {
+        let (mut end, mut n) = (first, 0);
+        while end < rows.len() && n < size {
+            n += rows[end].len();
+            end += 1;
+        }
+        let count = from[target..].partition_point(|&at| at < token + n);
+        tasks.push((first..end, token, target..target + count));
+        (first, token, target) = (end, token + n, target + count);
+    }
+    let found = kernels::map_tasks(tasks, |(members, token, span)| {
+        kernels::alone(|| {
+            let (rows, starts) = (&rows[members.clone()], &starts[members]);
+            let hidden = through(input, rows, starts, |layer, forward| forward(Past::Trunk(&trunk[layer])))?;
+            let from: Vec<usize> = from[span.clone()].iter().map(|at| at - token).collect();
+            let found = loss(input, &hidden, &from, &targets[span], None)?;
+            input.pool.give(hidden);
+            Ok(found)
+        })
+    });
+    Ok(found.into_iter().collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// What the head's backward pass needs beside the targets.
@@ -269,7 +327,7 @@ fn group(
     let mut streams = vec![input.embed(rows)?];
     let mut traces: Vec<Option<Trace>> = Vec::with_capacity(weights.blocks.len());
     for (layer, b) in weights.blocks.iter().enumerate() {
-        let (out, trace) = block::forward(&context, b, layer, &streams[layer], None)?;
+        let (out, trace) = block::forward(&context, b, layer, &streams[layer], Past::None)?;
         streams.push(out);
         if checkpointing {
             trace.release(pool);
@@ -294,7 +352,7 @@ fn group(
         let trace = match traces.pop().flatten() {
             Some(trace) => trace,
             None => {
-                let (out, trace) = block::forward(&context, b, layer, &x, None)?;
+                let (out, trace) = block::forward(&context, b, layer, &x, Past::None)?;
                 pool.give(out);
                 trace
             }

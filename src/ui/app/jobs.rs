@@ -1,5 +1,6 @@
 //! The jobs of this window as the screens show them.
 
+use crate::evaluate::GcgLine;
 use crate::job::{AsrPoint, Event, EventKind, JobId, JobSpec};
 use crate::project::ModelRole;
 use crate::ui::theme;
@@ -99,6 +100,8 @@ pub struct JobView {
     pub loss: Vec<Series>,
     /// The rates of harmful answers that were measured meanwhile.
     pub asked: Vec<AsrPoint>,
+    /// The steps of the search for a suffix that is under way.
+    pub search: Vec<GcgLine>,
     /// Its messages.
     pub log: Vec<String>,
     /// Its folder.
@@ -120,6 +123,12 @@ impl JobView {
             JobSpec::Train(spec) => (format!("Train {}", spec.name), Product::Model(spec.name.clone())),
             JobSpec::Evaluate(spec) => (format!("Evaluate {}", spec.models.join(", ")), Product::Evaluation),
             JobSpec::Generate(_) => (spec.title(), Product::Texts),
+            JobSpec::Judge(spec) => {
+                (format!("Judge the answers of {}", spec.evaluation), Product::Evaluation)
+            }
+            JobSpec::Resume(spec) if spec.run.ends_with("-evaluate") => {
+                (format!("Go on with {}", spec.run), Product::Evaluation)
+            }
             JobSpec::Resume(spec) => (format!("Go on with {}", spec.run), Product::Model(spec.run.clone())),
         };
         let loss = vec![
@@ -135,6 +144,7 @@ impl JobView {
             progress: None,
             loss,
             asked: Vec::new(),
+            search: Vec::new(),
             log: Vec::new(),
             folder: None,
             paused: false,
@@ -193,6 +203,16 @@ impl JobView {
                 }
             }
             EventKind::Asked(point) => self.asked.push(*point),
+            EventKind::Suffix(step) => {
+                // One search is shown at a time: the present one.
+                if self.search.last().is_some_and(|last| {
+                    (&last.model, &last.set, &last.prompt_id, last.seed)
+                        != (&step.model, &step.set, &step.prompt_id, step.seed)
+                }) {
+                    self.search.clear();
+                }
+                self.search.push(*step);
+            }
             EventKind::Log(line) => {
                 if self.log.len() == LOG_LINES {
                     self.log.remove(0);

@@ -122,7 +122,7 @@ impl EvaluateScreen {
             title: format!("Evaluate {}", models.join(", ")),
             models,
             base: if self.kl { self.base.clone() } else { None },
-            prompts: self.prompts.clone(),
+            prompts: if self.prompts.is_empty() { Vec::new() } else { vec![self.prompts.clone()] },
             limit: self.limit.trim().parse().ok(),
             attacks,
             judges: self.judges.clone(),
@@ -148,7 +148,7 @@ impl EvaluateScreen {
     fn answers(&self, view: &View<'_>) -> usize {
         let spec = self.spec();
         let prompts =
-            view.project.datasets.iter().find(|set| set.id == spec.prompts).map_or(0, |set| set.count);
+            view.project.datasets.iter().find(|set| set.id == self.prompts).map_or(0, |set| set.count);
         let prompts = spec.limit.map_or(prompts, |limit| limit.min(prompts));
         spec.models.len() * prompts * spec.attacks.iter().map(AttackSpec::settings).sum::<usize>()
     }
@@ -360,7 +360,7 @@ pub fn name_of(info: &EvaluationInfo) -> String {
         Some((day, time)) => format!("{day} {}", time.replace('-', ":")),
         None => when,
     };
-    format!("{} · {} · {when}", info.spec.models.join(", "), info.spec.prompts)
+    format!("{} · {} · {when}", info.spec.models.join(", "), info.spec.prompts.join(", "))
 }
 
 /// The evaluation that is running or failed last.

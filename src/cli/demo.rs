@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use crate::demo::build::{BuildSpec, Stage};
-use crate::demo::{DemoError, ship, story, study, unpack_pair};
+use crate::demo::{DemoError, battery, ship, story, study, unpack_pair};
 use crate::model::Control;
 use crate::world::{Ablation, Split};
 use clap::Args;
@@ -43,12 +43,7 @@ pub fn tell(pair: Option<PathBuf>, dev: bool, seed: u64, save: Option<PathBuf>) 
         let story = story::run(&pair, split, seed, &mut tell, &mut note)?;
         bar.finish_and_clear();
         println!("Told in {:.0} s on {} threads.", story.seconds, rayon::current_num_threads());
-        if let Some(file) = save {
-            let text = serde_json::to_string_pretty(&story).map_err(|e| Trouble::Failed(e.to_string()))?;
-            crate::files::write_atomic(&file, text.as_bytes())
-                .map_err(|e| Trouble::Failed(format!("{} cannot be written: {e}", file.display())))?;
-        }
-        Ok(())
+        write_json(save, &story)
     })
 }
 
@@ -82,6 +77,56 @@ pub fn build(folder: &Path, seed: u64, ablation: Option<Ablation>) -> Result<(),
         println!("The pair is in {0}/assets/demo, the data sets are in {0}/datasets/demo.", folder.display());
         Ok(())
     })
+}
+
+/// The arguments of `plumbline demo attacks`.
+#[derive(Debug, Args)]
+pub struct AttacksArguments {
+    /// Attack another pair: a folder that holds the folders base and aligned.
+    #[arg(long)]
+    pair: Option<PathBuf>,
+    /// Use the dev adjectives, on which settings are chosen, instead of the test adjectives.
+    #[arg(long)]
+    dev: bool,
+    /// Seed of the deepening, and the first of sampling.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write every figure to this file, as JSON.
+    #[arg(long)]
+    save: Option<PathBuf>,
+}
+
+/// Attacks the pair and prints the tables.
+pub fn attacks(arguments: AttacksArguments) -> Result<(), Trouble> {
+    on_a_thread(move || {
+        let scratch =
+            tempfile::tempdir().map_err(|e| Trouble::Failed(format!("no temporary folder: {e}")))?;
+        let pair = match arguments.pair {
+            Some(folder) => folder,
+            None => {
+                unpack_pair(scratch.path())?;
+                scratch.path().join("models")
+            }
+        };
+        let split = if arguments.dev { Split::Dev } else { Split::Test };
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        let found = battery::run(&pair, split, arguments.seed, &mut |text| bar.set_message(text.to_owned()))?;
+        bar.finish_and_clear();
+        for (title, body) in &found.sections {
+            println!("### {title}\n\n{body}");
+        }
+        println!("Attacked in {:.0} s on {} threads.", found.seconds, rayon::current_num_threads());
+        write_json(arguments.save, &found)
+    })
+}
+
+/// Writes figures to a file, where one is asked for.
+fn write_json<T: serde::Serialize>(file: Option<PathBuf>, figures: &T) -> Result<(), Trouble> {
+    let Some(file) = file else { return Ok(()) };
+    let text = serde_json::to_string_pretty(figures).map_err(|e| Trouble::Failed(e.to_string()))?;
+    crate::files::write_atomic(&file, text.as_bytes())
+        .map_err(|e| Trouble::Failed(format!("{} cannot be written: {e}", file.display())))
 }
 
 /// The arguments of `plumbline demo study`.

@@ -140,6 +140,8 @@ enum DemoCommand {
         #[arg(long, value_parser = ablation)]
         without: Option<Ablation>,
     },
+    /// Attack the pair in every way that the paper names, before and after recovery augmentation: about ten minutes.
+    Attacks(demo::AttacksArguments),
     /// Ask on three independently trained pairs of models what holds, with every comparison in one table: an hour or two.
     /// What is done is kept, and a second call goes on.
     Study(demo::StudyArguments),
@@ -248,6 +250,9 @@ pub fn main() -> ExitCode {
         Some(Command::New { folder, title, .. }) => new(&folder, title),
         Some(Command::Demo { command: Some(DemoCommand::Build { folder, seed, without }), .. }) => {
             demo::build(&folder, seed, without)
+        }
+        Some(Command::Demo { command: Some(DemoCommand::Attacks(arguments)), .. }) => {
+            demo::attacks(arguments)
         }
         Some(Command::Demo { command: Some(DemoCommand::Study(arguments)), .. }) => demo::study(arguments),
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),

@@ -1,6 +1,7 @@
 //! The demo pair: how it is made, what is shipped of it, and the paper's story told with it.
 
 mod assets;
+pub mod battery;
 pub mod build;
 mod companions;
 pub mod datasets;

@@ -158,11 +158,11 @@ impl JobView {
         matches!(self.state, JobState::Waiting | JobState::Running)
     }
 
-    /// Whether it is a training run that ended before its end.
+    /// Whether it is a training run or an evaluation that ended before its end.
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         let broken = matches!(self.state, JobState::Stopped(_) | JobState::Failed(_));
-        broken && !self.gone_on && matches!(self.product, Product::Model(_)) && self.folder.is_some()
+        broken && !self.gone_on && self.product != Product::Texts && self.folder.is_some()
     }
 
     /// Whether it is a training that is at work: it can wait and go on.

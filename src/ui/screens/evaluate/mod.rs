@@ -1,10 +1,11 @@
 //! Evaluate: models × attacks × judges on the left, past evaluations and their results on the right.
 
+mod attacks;
 pub(super) mod results;
+mod search;
 
-use crate::attack::REFUSAL_PREFIXES;
 use crate::data::DatasetKind;
-use crate::evaluate::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS};
+use crate::evaluate::{AttackSpec, EvaluateSpec};
 use crate::judge::JudgeKind;
 use crate::project::EvaluationInfo;
 use crate::ui::app::{Command, JobState, Screen, Snapshot, View};
@@ -13,6 +14,7 @@ use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button,
     progress_with_stop, screen_title,
 };
+use attacks::Attacks;
 use eframe::egui::{self, Frame, Margin, Panel, Ui};
 use egui_material_icons::icons;
 use results::Results;
@@ -21,10 +23,7 @@ use std::collections::BTreeSet;
 /// The Evaluate screen.
 pub struct EvaluateScreen {
     ticked: BTreeSet<String>,
-    direct: bool,
-    prefill: bool,
-    refusal_prefix: bool,
-    later_turn: bool,
+    attacks: Attacks,
     judges: Vec<JudgeKind>,
     prompts: String,
     limit: String,
@@ -42,10 +41,7 @@ impl Default for EvaluateScreen {
     fn default() -> Self {
         Self {
             ticked: BTreeSet::new(),
-            direct: false,
-            prefill: true,
-            refusal_prefix: false,
-            later_turn: false,
+            attacks: Attacks::default(),
             judges: vec![JudgeKind::Oracle],
             prompts: String::new(),
             limit: String::new(),
@@ -104,24 +100,15 @@ impl EvaluateScreen {
     /// The settings of the form.
     #[must_use]
     pub fn spec(&self) -> EvaluateSpec {
-        let mut attacks = Vec::new();
-        if self.direct {
-            attacks.push(AttackSpec::Direct);
-        }
-        if self.prefill {
-            attacks.push(AttackSpec::prefill());
-        }
-        if self.refusal_prefix {
-            attacks.push(AttackSpec::refusal_prefix());
-        }
-        if self.later_turn {
-            attacks.push(AttackSpec::later_turn());
-        }
+        let attacks = self.attacks.specs();
+        let needs_base = self.kl || attacks.iter().any(AttackSpec::needs_base);
+        let draws = attacks.iter().any(|attack| matches!(attack, AttackSpec::Decoding(_)));
         let models: Vec<String> = self.order.iter().filter(|id| self.ticked.contains(*id)).cloned().collect();
         EvaluateSpec {
             title: format!("Evaluate {}", models.join(", ")),
             models,
-            base: if self.kl { self.base.clone() } else { None },
+            base: if needs_base { self.base.clone() } else { None },
+            seeds: if draws { self.attacks.seeds } else { 1 },
             prompts: if self.prompts.is_empty() { Vec::new() } else { vec![self.prompts.clone()] },
             limit: self.limit.trim().parse().ok(),
             attacks,
@@ -150,7 +137,10 @@ impl EvaluateScreen {
         let prompts =
             view.project.datasets.iter().find(|set| set.id == self.prompts).map_or(0, |set| set.count);
         let prompts = spec.limit.map_or(prompts, |limit| limit.min(prompts));
-        spec.models.len() * prompts * spec.attacks.iter().map(AttackSpec::settings).sum::<usize>()
+        let rows = |attack: &AttackSpec| {
+            attack.settings() * if matches!(attack, AttackSpec::Decoding(_)) { spec.seeds } else { 1 }
+        };
+        spec.models.len() * prompts * spec.attacks.iter().map(rows).sum::<usize>()
     }
 
     /// Draws the screen.
@@ -236,20 +226,7 @@ impl EvaluateScreen {
             }
         }
         ui.add_space(theme::GAP);
-        field(ui, "Attacks", "How the models are asked for harm.");
-        check_label(ui, &mut self.direct, "Plain request", "")
-            .on_hover_text("The request as it stands. Prefilling with k = 0 is the same.");
-        let depths = PREFILL_DEPTHS.map(|k| k.to_string()).join(", ");
-        check_label(ui, &mut self.prefill, "Prefilling", &format!("k = {depths}")).on_hover_text(
-            "The first k tokens of a harmful answer are put into the model's mouth; it goes on from there.",
-        );
-        check_label(ui, &mut self.later_turn, "A turn later", "multi-turn").on_hover_text(
-            "The opening and one or two steps of the harmful answer stand in an earlier turn, and the user asks the model to go on.",
-        );
-        check_label(ui, &mut self.refusal_prefix, "Refusal prefixes", "for the base").on_hover_text(format!(
-            "The answer is made to begin with a refusal's words: {}. A base model then looks safe.",
-            REFUSAL_PREFIXES.join(", ")
-        ));
+        self.attacks.show(ui);
         ui.add_space(theme::GAP);
         field(ui, "Judges", "Who says whether an answer is harmful.");
         for judge in JudgeKind::ALL {
@@ -378,6 +355,7 @@ fn running(ui: &mut Ui, view: &mut View<'_>) {
             };
             ui.label(theme::small(text).color(p.weak));
             ui.add_space(theme::PAD);
+            search::show(ui, &job.search);
         }
         JobState::Failed(message) => notice(ui, Tone::Error, message),
         JobState::Stopped(message) => notice(ui, Tone::Warning, message),

@@ -268,6 +268,10 @@ fn attack_text(row: &RateRow) -> String {
     match row.attack.as_str() {
         "direct" => "plain request".to_owned(),
         "prefill" => row.depth.map_or_else(|| row.setting.clone(), |k| format!("prefilling, k = {k}")),
+        "decoding" => format!("sampling, {}", row.setting),
+        "multi_turn" => format!("led up to, {}", row.setting),
+        "rap" => format!("rank-assisted, {}", row.setting),
+        "gcg" => format!("GCG, {}", row.setting),
         "later_turn" => format!("a turn after {}", row.setting.replace("sentences=", "sentences: ")),
         "refusal_prefix" => format!("begins “{}”", row.setting),
         other => format!("{other} {}", row.setting),

@@ -122,8 +122,14 @@ fn an_evaluation_leaves_answers_verdicts_and_a_summary_that_agree() {
     else {
         panic!("no progress")
     };
+    // The last judge reads two models × 6 prompts × 3 settings, and what two depths left of 6 reference answers.
+    assert_eq!((*done, *total), (48, 48));
+    let most = events.iter().filter_map(|event| match event {
+        EventKind::Progress { total, .. } => Some(*total),
+        _ => None,
+    });
     // Two models × (6 prompts × 3 settings + 4 tasks), and KL of one model on 6 prompts.
-    assert_eq!((*done, *total), (50, 50));
+    assert_eq!(most.max(), Some(50));
 
     let project = Project::open(&root).unwrap();
     let evaluation = &project.evaluations()[0];
@@ -132,9 +138,9 @@ fn an_evaluation_leaves_answers_verdicts_and_a_summary_that_agree() {
     assert!(evaluation.manifest.tokens > 0);
     let responses = project.responses(&evaluation.id, None).unwrap();
     let verdicts = project.verdicts(&evaluation.id).unwrap();
-    assert_eq!((responses.len(), verdicts.len()), (44, 72));
+    assert_eq!((responses.len(), verdicts.len()), (56, 96));
     let ids: std::collections::BTreeSet<&str> = responses.iter().map(|answer| answer.id.as_str()).collect();
-    assert_eq!(ids.len(), 44, "ids are unique");
+    assert_eq!(ids.len(), 56, "ids are unique");
     assert!(verdicts.iter().all(|verdict| ids.contains(verdict.response.as_str())));
     assert_eq!(project.responses(&evaluation.id, Some(3)).unwrap().len(), 3);
 
@@ -183,8 +189,8 @@ fn a_limit_a_prefix_and_a_system_prompt_reach_the_model() {
         Project::open(&root).unwrap().responses(&id, None).unwrap()
     };
     let plain = answers(&spec);
-    // One prompt under three settings, one item of each of two tasks.
-    assert_eq!(plain.len(), 5);
+    // One prompt under three settings, what two of them leave of its reference answer, one item of each of two tasks.
+    assert_eq!(plain.len(), 7);
     spec.system_prompt = "Speak of nothing but bees.".into();
     let steered = answers(&spec);
     assert!(plain.iter().zip(&steered).all(|(a, b)| (&a.id, &a.prompt) == (&b.id, &b.prompt)));
@@ -234,8 +240,9 @@ fn an_evaluation_that_is_stopped_keeps_its_answers_and_has_no_summary() {
     });
     let Err(JobError::Stopped { folder: Some(folder), .. }) = result else { panic!("{result:?}") };
     assert_eq!(Manifest::load(&folder).unwrap().ended, STOPPED);
-    assert_eq!(read_lines_dropping_torn(&folder.join("responses.jsonl")).unwrap().len(), 6);
-    assert_eq!(read_lines_dropping_torn(&folder.join("verdicts.jsonl")).unwrap().len(), 12);
+    // And what prefilling leaves of the 6 reference answers at two depths. The judges come when all have answered.
+    assert_eq!(read_lines_dropping_torn(&folder.join("responses.jsonl")).unwrap().len(), 18);
+    assert_eq!(read_lines_dropping_torn(&folder.join("kl.jsonl")).unwrap().len(), 6);
     let project = Project::open(&root).unwrap();
     assert!(project.evaluations()[0].summary.is_none());
     assert!(project.problems().is_empty());

@@ -444,7 +444,11 @@ fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
     w.wait_for("Continue", minute);
     w.settle();
     let done = |w: &Window| w.harness.state().jobs().all().last().unwrap().progress.as_ref().unwrap().done;
+    // The step that was under way when it was asked to wait may still come in.
+    std::thread::sleep(Duration::from_secs(2));
+    w.settle();
     let before = done(&w);
+    std::thread::sleep(Duration::from_secs(2));
     w.settle();
     assert_eq!(done(&w), before, "it does not wait");
     w.press("Continue");

@@ -4,7 +4,7 @@ use crate::attack::{DecodingGrid, GcgSpec, REFUSAL_PREFIXES};
 use crate::evaluate::AttackSpec;
 use crate::ui::theme;
 use crate::ui::widgets::{check_label, field};
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::{self, DragValue, Ui};
 
 /// Every attack, ticked or not.
 pub struct Attacks {
@@ -18,11 +18,11 @@ impl Default for Attacks {
         let all = [
             AttackSpec::Direct,
             AttackSpec::prefill(),
+            AttackSpec::Gcg(GcgSpec::default()),
+            AttackSpec::Decoding(DecodingGrid::default()),
             AttackSpec::later_turn(),
             AttackSpec::multi_turn(),
-            AttackSpec::Decoding(DecodingGrid::default()),
             AttackSpec::rap(),
-            AttackSpec::Gcg(GcgSpec::default()),
             AttackSpec::refusal_prefix(),
         ];
         let all = all.map(|spec| {
@@ -43,24 +43,37 @@ impl Attacks {
     /// Draws them.
     pub fn show(&mut self, ui: &mut Ui) {
         field(ui, "Attacks", "How the models are asked for harm.");
-        for (spec, on) in &mut self.all {
-            let (name, remark, hint) = words(spec);
-            check_label(ui, on, name, &remark).on_hover_text(hint);
-            if !*on {
-                continue;
-            }
-            match spec {
-                AttackSpec::Decoding(_) => {
-                    number(ui, "Answers for each setting", "Each is drawn anew.", &mut self.seeds, 1..=20);
-                }
-                AttackSpec::Gcg(gcg) => {
-                    let hint = "Each step tries as many changed suffixes as there are candidates. 500 steps of 512 are usual for large models; the demo pair needs 50 of 128.";
-                    number(ui, "Steps of each search", hint, &mut gcg.steps, 1..=5000);
-                    number(ui, "Candidates in each step", hint, &mut gcg.width, 1..=4096);
-                }
-                _ => {}
-            }
+        let (first, more) = self.all.split_at_mut(4);
+        for (spec, on) in first {
+            one(ui, spec, on, &mut self.seeds);
         }
+        let ticked = more.iter().filter(|(_, on)| *on).count();
+        let title =
+            if ticked == 0 { "More attacks".to_owned() } else { format!("More attacks ({ticked} ticked)") };
+        egui::CollapsingHeader::new(theme::small(title)).id_salt("more attacks").show_unindented(ui, |ui| {
+            for (spec, on) in more {
+                one(ui, spec, on, &mut self.seeds);
+            }
+        });
+    }
+}
+
+fn one(ui: &mut Ui, spec: &mut AttackSpec, on: &mut bool, seeds: &mut usize) {
+    let (name, remark, hint) = words(spec);
+    check_label(ui, on, name, &remark).on_hover_text(hint);
+    if !*on {
+        return;
+    }
+    match spec {
+        AttackSpec::Decoding(_) => {
+            number(ui, "Answers for each setting", "Each is drawn anew.", seeds, 1..=20);
+        }
+        AttackSpec::Gcg(gcg) => {
+            let hint = "Each step tries as many changed suffixes as there are candidates. 500 steps of 512 are usual for large models; the demo pair needs 50 of 128.";
+            number(ui, "Steps of each search", hint, &mut gcg.steps, 1..=5000);
+            number(ui, "Candidates in each step", hint, &mut gcg.width, 1..=4096);
+        }
+        _ => {}
     }
 }
 

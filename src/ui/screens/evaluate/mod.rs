@@ -226,6 +226,27 @@ impl EvaluateScreen {
             }
         }
         ui.add_space(theme::GAP);
+        field(ui, "Prompts", "The requests that the models are attacked with.");
+        let response = combo_box("prompts", ui.available_width())
+            .selected_text(&self.prompts)
+            .show_ui(ui, |ui| {
+                for set in view.project.datasets.iter().filter(|set| set.kind == DatasetKind::Attack) {
+                    ui.selectable_value(
+                        &mut self.prompts,
+                        set.id.clone(),
+                        format!("{} ({})", set.id, set.count),
+                    );
+                }
+            })
+            .response;
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Prompts"));
+        ui.add_space(theme::TIGHT);
+        let id = field(ui, "Only the first", "Fewer prompts are quicker and less certain. Empty = all.");
+        ui.add(
+            egui::TextEdit::singleline(&mut self.limit).hint_text("all prompts").desired_width(f32::INFINITY),
+        )
+        .labelled_by(id);
+        ui.add_space(theme::GAP);
         self.attacks.show(ui);
         ui.add_space(theme::GAP);
         field(ui, "Judges", "Who says whether an answer is harmful.");
@@ -253,27 +274,6 @@ impl EvaluateScreen {
             check_label(ui, &mut self.utility, "Usefulness", set)
                 .on_hover_text("Harmless tasks with known right answers.");
         }
-        ui.add_space(theme::GAP);
-        field(ui, "Prompts", "The requests that the models are attacked with.");
-        let response = combo_box("prompts", ui.available_width())
-            .selected_text(&self.prompts)
-            .show_ui(ui, |ui| {
-                for set in view.project.datasets.iter().filter(|set| set.kind == DatasetKind::Attack) {
-                    ui.selectable_value(
-                        &mut self.prompts,
-                        set.id.clone(),
-                        format!("{} ({})", set.id, set.count),
-                    );
-                }
-            })
-            .response;
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Prompts"));
-        ui.add_space(theme::TIGHT);
-        let id = field(ui, "Only the first", "Fewer prompts are quicker and less certain. Empty = all.");
-        ui.add(
-            egui::TextEdit::singleline(&mut self.limit).hint_text("all prompts").desired_width(f32::INFINITY),
-        )
-        .labelled_by(id);
         ui.add_space(theme::GAP);
     }
 

@@ -5,7 +5,7 @@ use crate::data::{AttackPrompt, UtilityItem};
 use crate::evaluate::{
     AttackSpec, EvaluateSpec, MemorySink, RateRow, Response, Summary, VerdictRow, evaluate,
 };
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
 
@@ -43,9 +43,9 @@ pub struct Measured {
 impl Measured {
     /// Whether each answer to a forbidden request was harmful in the eyes of a judge.
     #[must_use]
-    pub fn harmful(&self, judge: JudgeKind) -> Vec<bool> {
-        let judge = judge.build();
-        let own = self.verdicts.iter().filter(|row| row.judge == judge.name());
+    pub fn harmful(&self, judge: &JudgeSpec) -> Vec<bool> {
+        let judge = judge.name();
+        let own = self.verdicts.iter().filter(|row| row.judge == judge);
         own.map(|row| row.verdict.is_harmful()).collect()
     }
 
@@ -69,7 +69,7 @@ pub fn measure(
         base: base.map(|b| b.name.to_owned()),
         prompts: "demo".to_owned(),
         attacks,
-        judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
+        judges: JudgeSpec::DEMO.to_vec(),
         kl: base.is_some(),
         utility: (!utility.is_empty()).then(|| "demo".to_owned()),
         batch: BATCH,
@@ -80,9 +80,9 @@ pub fn measure(
     let mut sink = MemorySink::default();
     let mut summary =
         evaluate(&models, base, prompts, utility, &spec, &mut sink)?.ok_or(DemoError::Stopped)?;
-    let oracle = JudgeKind::Oracle.build();
-    summary.rates.retain(|row| row.judge == oracle.name());
-    summary.depth.retain(|row| row.judge == oracle.name());
+    let oracle = JudgeSpec::Oracle.name();
+    summary.rates.retain(|row| row.judge == oracle);
+    summary.depth.retain(|row| row.judge == oracle);
     let verdicts = sink.verdicts;
     let responses = sink.responses;
     let right = responses.iter().filter_map(|r| Some((r.setting.clone(), r.correct?))).collect();

@@ -12,7 +12,7 @@ pub use summary::{
     rate_of, safety_depth,
 };
 
-use crate::judge::Verdict;
+use crate::judge::{JudgeError, Verdict};
 use crate::model::{Control, Finish, ModelError};
 use crate::text::TextError;
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,9 @@ pub enum EvaluateError {
     /// The spec has problems: all of them.
     #[error("the evaluation cannot start. {}", .0.iter().map(|p| format!("{}: {}", p.field, p.message)).collect::<Vec<_>>().join(" "))]
     Spec(Vec<SpecProblem>),
+    /// A judge failed.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     /// A model failed.
     #[error("model {model}: {source}")]
     Model {

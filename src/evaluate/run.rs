@@ -7,7 +7,7 @@ use super::{
 };
 use crate::attack::{self, AttackRow};
 use crate::data::{AttackPrompt, UtilityItem};
-use crate::judge::{Case, Judge, Verdict};
+use crate::judge::{Case, Judge, JudgeContext, Verdict};
 use crate::model::{Decoder, GenerateRequest, Generation, Model, Sampler};
 use crate::probe::{KlCurve, kl_per_token};
 use crate::stats::Rate;
@@ -45,7 +45,9 @@ pub fn evaluate(
         .iter()
         .map(|(id, _)| attacked + utility.len() + if compared(id) { prompts.len() } else { 0 })
         .sum();
-    let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+    let context = JudgeContext::default();
+    let judges: Vec<Box<dyn Judge>> =
+        spec.judges.iter().map(|judge| judge.build(&context)).collect::<Result<_, _>>()?;
     let mut battery = Battery { spec, prompts, judges: &judges, sink, done: 0, total: total as u64 };
     let mut summary = Summary::default();
     for (id, model) in models {
@@ -134,7 +136,7 @@ fn depth_rows(id: &str, spec: &EvaluateSpec, rates: &[RateRow], curve: Option<&K
     let half_kl_interval = curve.and_then(|curve| half_interval(curve, spec.seed));
     let mut rows = Vec::new();
     for judge in &spec.judges {
-        let judge = judge.build().name().to_owned();
+        let judge = judge.name();
         let of_judge = || rates.iter().filter(|row| row.judge == judge);
         let mut tested: Vec<(usize, Rate)> = of_judge()
             .filter(|row| row.attack == "prefill")
@@ -254,7 +256,7 @@ impl Battery<'_> {
                 };
                 self.sink.response(&response)?;
                 for (judge, verdicts) in self.judges.iter().zip(&mut verdicts) {
-                    let judgement = judge.judge(&case(prompt, row, &response.text));
+                    let judgement = judge.judge(&case(prompt, row, &response.text))?;
                     verdicts.push(judgement.verdict);
                     self.sink.verdict(&VerdictRow {
                         response: response.id.clone(),
@@ -268,7 +270,7 @@ impl Battery<'_> {
             }
         }
         self.done = end;
-        Ok(Some(self.rates(id, attack, &rows, &verdicts, &prompts)))
+        self.rates(id, attack, &rows, &verdicts, &prompts).map(Some)
     }
 
     /// One row for each setting and judge, settings in the order in which they first come.
@@ -279,7 +281,7 @@ impl Battery<'_> {
         rows: &[AttackRow],
         verdicts: &[Vec<Verdict>],
         prompts: &HashMap<&str, &AttackPrompt>,
-    ) -> Vec<RateRow> {
+    ) -> Result<Vec<RateRow>, EvaluateError> {
         let mut settings: Vec<&str> = Vec::new();
         for row in rows {
             if !settings.contains(&row.setting.as_str()) {
@@ -294,14 +296,19 @@ impl Battery<'_> {
             for (judge, verdicts) in self.judges.iter().zip(verdicts) {
                 let harmful: Vec<bool> = members.iter().map(|&i| verdicts[i] == Verdict::Harmful).collect();
                 let (rate, interval) = rate_of(&harmful, &clusters, self.spec.seed);
-                let remains: Option<Vec<bool>> = members
+                let rests: Option<Vec<Case<'_>>> = members
                     .iter()
                     .map(|&i| {
                         let rest = rows[i].rest.as_deref()?;
                         let prompt = prompts.get(rows[i].prompt_id.as_str())?;
-                        Some(judge.judge(&case(prompt, &rows[i], rest)).verdict == Verdict::Harmful)
+                        Some(case(prompt, &rows[i], rest))
                     })
                     .collect();
+                let judged = rests.map(|rests| {
+                    rests.iter().map(|rest| Ok(judge.judge(rest)?.verdict == Verdict::Harmful)).collect()
+                });
+                let remains: Option<Vec<bool>> =
+                    judged.transpose().map_err(|e: crate::judge::JudgeError| EvaluateError::Judge(e))?;
                 found.push(RateRow {
                     model: id.to_owned(),
                     attack: attack.name().to_owned(),
@@ -314,7 +321,7 @@ impl Battery<'_> {
                 });
             }
         }
-        found
+        Ok(found)
     }
 
     fn utility(

@@ -2,7 +2,7 @@
 
 use crate::attack::REFUSAL_PREFIXES;
 use crate::data::GO_ON;
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::model::Sampler;
 use crate::text::ChatTemplate;
 use jiff::civil::Date;
@@ -96,7 +96,7 @@ pub struct EvaluateSpec {
     /// How the models are attacked.
     pub attacks: Vec<AttackSpec>,
     /// Who judges the answers.
-    pub judges: Vec<JudgeKind>,
+    pub judges: Vec<JudgeSpec>,
     /// Whether KL per answer token is measured on the reference harmful answers.
     pub kl: bool,
     /// Id of the set of utility tasks.
@@ -124,7 +124,7 @@ impl Default for EvaluateSpec {
             prompts: String::new(),
             limit: None,
             attacks: vec![AttackSpec::prefill()],
-            judges: vec![JudgeKind::Oracle],
+            judges: vec![JudgeSpec::Oracle],
             kl: true,
             utility: None,
             system_prompt: String::new(),

@@ -2,8 +2,9 @@
 
 use super::JobError;
 use crate::data::{AttackPrompt, FineTuningAttack};
+use crate::evaluate::EvaluateError;
 use crate::evaluate::{AttackSpec, EvaluateSpec, NullSink, RateRow, evaluate};
-use crate::judge::{Case, Verdict};
+use crate::judge::{Case, JudgeContext, Verdict};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::text::{Codec, Message, Role};
 use crate::train::{AsrProbeSpec, TrainSpec};
@@ -51,7 +52,7 @@ impl AsrProbe {
         checkpoint: &Checkpoint,
     ) -> Result<Self, JobError> {
         prompts.truncate(probe.limit);
-        let judge = probe.judge.build();
+        let judge = probe.judge.build(&JudgeContext::default()).map_err(EvaluateError::from)?;
         let judged = |prompt: &AttackPrompt| {
             let case = Case {
                 prompt: &prompt.goal,
@@ -60,7 +61,7 @@ impl AsrProbe {
                 prefill_is_refusal: false,
                 text: "",
             };
-            judge.judge(&case).verdict != Verdict::Unparsed
+            judge.judge(&case).is_ok_and(|judgement| judgement.verdict != Verdict::Unparsed)
         };
         if !prompts.iter().any(judged) {
             let message = format!(
@@ -79,7 +80,7 @@ impl AsrProbe {
             models: vec![run.name.clone()],
             prompts: probe.prompts.clone(),
             attacks,
-            judges: vec![probe.judge],
+            judges: vec![probe.judge.clone()],
             kl: false,
             max_new_tokens: probe.max_new_tokens,
             seed: run.seed,

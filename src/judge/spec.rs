@@ -42,9 +42,9 @@ pub enum JudgeSpec {
     /// Looks for the refusal phrases of a list.
     KeywordList(KeywordListSpec),
     /// A model behind an endpoint, asked by a rubric. Answers leave this machine unless the endpoint is on it.
-    Rubric(RubricSpec),
+    Rubric(Box<RubricSpec>),
     /// A model on this machine.
-    Local(LocalSpec),
+    Local(Box<LocalSpec>),
 }
 
 impl JudgeSpec {
@@ -116,6 +116,24 @@ impl JudgeSpec {
     }
 }
 
+impl From<KeywordListSpec> for JudgeSpec {
+    fn from(spec: KeywordListSpec) -> Self {
+        Self::KeywordList(spec)
+    }
+}
+
+impl From<RubricSpec> for JudgeSpec {
+    fn from(spec: RubricSpec) -> Self {
+        Self::Rubric(Box::new(spec))
+    }
+}
+
+impl From<LocalSpec> for JudgeSpec {
+    fn from(spec: LocalSpec) -> Self {
+        Self::Local(Box::new(spec))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{EndpointSpec, KeySpec, RubricStyle};
@@ -148,8 +166,8 @@ mod tests {
             judges: vec![
                 JudgeSpec::Oracle,
                 JudgeSpec::KeywordList(KeywordListSpec::named("gcg")),
-                JudgeSpec::Rubric(rubric()),
-                JudgeSpec::Local(local),
+                rubric().into(),
+                local.into(),
             ],
         };
         let text = toml::to_string(&spec).unwrap();
@@ -168,8 +186,8 @@ mod tests {
         let specs = [
             (JudgeSpec::Oracle, "oracle"),
             (JudgeSpec::KeywordList(KeywordListSpec::named("xstest")), "keyword xstest"),
-            (JudgeSpec::Rubric(rubric()), "strongreject by gpt-4o"),
-            (JudgeSpec::Local(LocalSpec { model: "guard".into(), ..LocalSpec::default() }), "local guard"),
+            (rubric().into(), "strongreject by gpt-4o"),
+            (LocalSpec { model: "guard".into(), ..LocalSpec::default() }.into(), "local guard"),
         ];
         for (spec, name) in specs {
             assert_eq!(spec.name(), name);
@@ -178,7 +196,7 @@ mod tests {
                 assert_eq!(spec.build(&JudgeContext::default()).unwrap().name(), name);
             }
         }
-        assert_eq!(JudgeSpec::Rubric(rubric()).host().as_deref(), Some("api.openai.com"));
+        assert_eq!(JudgeSpec::from(rubric()).host().as_deref(), Some("api.openai.com"));
     }
 
     #[test]
@@ -186,7 +204,7 @@ mod tests {
         let mut spec = rubric();
         spec.endpoint.url = "http://api.openai.com/v1".to_owned();
         spec.endpoint.model = String::new();
-        let error = JudgeSpec::Rubric(spec).build(&JudgeContext::default()).err().unwrap().to_string();
+        let error = JudgeSpec::from(spec).build(&JudgeContext::default()).err().unwrap().to_string();
         assert!(error.contains("https") && error.contains("model"), "{error}");
     }
 }

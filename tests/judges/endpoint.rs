@@ -68,11 +68,12 @@ fn spec(server: &Server) -> EndpointSpec {
 fn build(endpoint: EndpointSpec, cache: Option<&Path>) -> Box<dyn Judge> {
     let rubric = RubricSpec { style: RubricStyle::Jailbreak, endpoint, ..RubricSpec::default() };
     let context = JudgeContext { cache, keys: &Keys, ..JudgeContext::default() };
-    let judge = JudgeSpec::Rubric(rubric).build(&context).unwrap();
+    let judge = JudgeSpec::from(rubric).build(&context).unwrap();
     assert_eq!(judge.name(), "jailbreak by seer");
     judge
 }
 
+type Bad = Box<dyn Fn(&Request) -> Answer + Send + Sync>;
 type Found = BTreeMap<usize, Judgement>;
 
 /// Judges the first `n` answers. Nothing that comes back shows the key.
@@ -204,7 +205,6 @@ fn what_never_answers_or_always_fails_ends_in_one_message_and_loses_nothing() {
     let page = |_: &Request| status(200, &format!("<html>Please log in, {KEY}</html>"));
     let schema = |_: &Request| status(200, r#"{"output": "JAILBROKEN: no"}"#);
     let missing = |_: &Request| status(404, "no such seer");
-    type Bad = Box<dyn Fn(&Request) -> Answer + Send + Sync>;
     let bad: [(Bad, &[&str]); 7] = [
         (Box::new(hangs), &["did not answer within 0.5 s, 3 times"]),
         (Box::new(fails), &["failed 3 times", "HTTP 500", "the crystal is cracked"]),
@@ -283,7 +283,7 @@ fn a_spec_cannot_take_a_key_elsewhere() {
     let endpoint = EndpointSpec { key: KeySpec::Environment("OPENAI_API_KEY".into()), ..spec(&server) };
     let rubric = RubricSpec { endpoint, ..RubricSpec::default() };
     let context = JudgeContext { keys: &Keys, ..JudgeContext::default() };
-    let error = JudgeSpec::Rubric(rubric).build(&context).err().unwrap().to_string();
+    let error = JudgeSpec::from(rubric).build(&context).err().unwrap().to_string();
     assert!(
         error.contains("OPENAI_API_KEY, which is not bound to that host") && !error.contains(KEY),
         "{error}"
@@ -386,7 +386,7 @@ fn the_work_can_be_stopped_by_whoever_takes_verdicts_and_while_nothing_comes() {
     let context = JudgeContext { keys: &Keys, watch, ..JudgeContext::default() };
     let rubric =
         RubricSpec { endpoint: EndpointSpec { timeout: 25.0, ..spec(&server) }, ..RubricSpec::default() };
-    let judge = JudgeSpec::Rubric(rubric).build(&context).unwrap();
+    let judge = JudgeSpec::from(rubric).build(&context).unwrap();
     let start = Instant::now();
     assert!(!judge.judge_all(&cases(&texts), &mut |_, _| Control::Continue).unwrap());
     assert!(start.elapsed() < Duration::from_secs(10) && stop.load(Ordering::SeqCst));

@@ -25,7 +25,7 @@ fn spec() -> LocalSpec {
 
 fn build(spec: LocalSpec) -> Box<dyn Judge> {
     let model = |id: &str| (id == "seer").then(folder);
-    JudgeSpec::Local(spec).build(&JudgeContext { model: &model, ..JudgeContext::default() }).unwrap()
+    JudgeSpec::from(spec).build(&JudgeContext { model: &model, ..JudgeContext::default() }).unwrap()
 }
 
 fn case<'a>(prompt: &'a str, text: &'a str) -> Case<'a> {
@@ -82,6 +82,8 @@ fn what_is_too_long_loses_its_middle_or_is_not_judged() {
     let hopeless = judge.judge(&case(&long, "No.")).unwrap();
     assert_eq!((hopeless.verdict, hopeless.score), (Verdict::Unparsed, None));
     assert!(hopeless.raw.unwrap().contains("not judged"));
+    let empty = build(LocalSpec { chat: false, ..spec() }).judge(&case("", "")).unwrap();
+    assert!(empty.raw.unwrap().contains("are empty"));
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn models_and_words_that_cannot_be_are_told() {
     let error = |spec: LocalSpec| {
         let model = |id: &str| (id == "seer").then(folder);
         let context = JudgeContext { model: &model, ..JudgeContext::default() };
-        let judged = JudgeSpec::Local(spec).build(&context).and_then(|judge| judge.judge(&case("", "")));
+        let judged = JudgeSpec::from(spec).build(&context).and_then(|judge| judge.judge(&case("", "")));
         judged.unwrap_err().to_string()
     };
     assert!(error(LocalSpec { model: "nobody".into(), ..spec() }).contains("no model nobody"));

@@ -99,7 +99,7 @@ fn is_host(host: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    labels.iter().all(|label| is_label(label))
+    labels.iter().all(is_label)
 }
 
 #[cfg(test)]

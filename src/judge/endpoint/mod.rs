@@ -7,6 +7,8 @@ mod cache;
 mod client;
 mod key;
 #[cfg(feature = "hub")]
+mod line;
+#[cfg(feature = "hub")]
 mod pace;
 mod spec;
 #[cfg(feature = "hub")]

@@ -17,7 +17,7 @@ impl Pace {
     pub fn new(requests_per_minute: u32) -> Self {
         let gap = match requests_per_minute {
             0 => Duration::ZERO,
-            n => Duration::from_secs(60) / n,
+            n => Duration::from_mins(1) / n,
         };
         let now = Instant::now();
         Self { gap, times: Mutex::new((now, now)) }
@@ -80,7 +80,7 @@ mod tests {
     fn pauses_double_up_to_a_minute() {
         assert_eq!(backoff(1.0, 1, 0.0), Duration::from_secs(1));
         assert_eq!(backoff(1.0, 3, 0.5), Duration::from_secs(5));
-        assert_eq!(backoff(1.0, 20, 0.9), Duration::from_secs(60));
+        assert_eq!(backoff(1.0, 20, 0.9), Duration::from_mins(1));
         assert_eq!(backoff(0.0, 4, 0.9), Duration::ZERO);
     }
 

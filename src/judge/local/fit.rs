@@ -45,6 +45,9 @@ impl Fit<'_> {
             notes.push(format!("{apart} special tokens in the text were written apart"));
         }
         let ids = self.ids(&case, &prompt, &answer)?;
+        if ids.is_empty() {
+            return Ok(Err("not judged: the prompt and the answer are empty".to_owned()));
+        }
         if ids.len() <= self.room {
             return Ok(Ok(Fitted { ids, notes }));
         }

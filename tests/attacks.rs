@@ -11,7 +11,7 @@ use plumbline::files::read_lines_dropping_torn;
 use plumbline::job::{
     CancelToken, EventKind, JobError, JobSpec, JudgeAgainSpec, ResumeSpec, run_blocking, run_cancellable,
 };
-use plumbline::judge::JudgeKind;
+use plumbline::judge::JudgeSpec;
 use plumbline::model::{Control, Sampler};
 use plumbline::project::Project;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ fn spec(attacks: Vec<AttackSpec>) -> EvaluateSpec {
         prompts: vec!["attack-dev".into()],
         limit: Some(4),
         attacks,
-        judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
+        judges: vec![JudgeSpec::Oracle, JudgeSpec::Keyword],
         kl: false,
         max_new_tokens: 40,
         ..EvaluateSpec::default()
@@ -182,7 +182,7 @@ fn an_evaluation_goes_on_where_it_was_stopped_and_is_judged_again() {
     let (_keep, root) = demo_project();
     let attacks =
         vec![AttackSpec::Direct, AttackSpec::Prefill { depths: vec![5] }, AttackSpec::Gcg(small_gcg())];
-    let spec = EvaluateSpec { kl: true, judges: vec![JudgeKind::Keyword], batch: 1, ..spec(attacks) };
+    let spec = EvaluateSpec { kl: true, judges: vec![JudgeSpec::Keyword], batch: 1, ..spec(attacks) };
     let job = JobSpec::Evaluate(spec);
     let whole = run_blocking(&root, &job, &mut |_| {}).unwrap();
 
@@ -220,7 +220,7 @@ fn an_evaluation_goes_on_where_it_was_stopped_and_is_judged_again() {
 
     let refused = run_blocking(&root, &JobSpec::Resume(ResumeSpec { run: id.clone() }), &mut |_| {});
     assert!(refused.unwrap_err().to_string().contains("come to its end"));
-    let again = JudgeAgainSpec { evaluation: id.clone(), judges: vec![JudgeKind::Oracle] };
+    let again = JudgeAgainSpec { evaluation: id.clone(), judges: vec![JudgeSpec::Oracle] };
     run_blocking(&root, &JobSpec::Judge(again), &mut |_| {}).unwrap();
     let judges: std::collections::BTreeSet<String> =
         summary(&folder).rates.into_iter().map(|row| row.judge).collect();

@@ -1,6 +1,6 @@
 //! The paper's attacks on the demo pair, before and after recovery augmentation: `plumbline demo attacks`.
 
-use super::measure::Subject;
+use super::measure::{Subject, judges};
 use super::story::{deepening_spec, recovery_data};
 use super::tables::{strings, table};
 use super::{DATA_SEED, DemoError};
@@ -9,7 +9,7 @@ use crate::data::AttackPrompt;
 use crate::evaluate::{
     ANY_SETTING, AttackSpec, EvaluateSpec, Material, PromptSet, RateRow, Records, Sink, Summary, evaluate,
 };
-use crate::judge::{Judge, JudgeKind};
+use crate::judge::JudgeSpec;
 use crate::model::{self, Control, Decoder, Model, Sampler};
 use crate::train::train;
 use crate::world::{Split, World};
@@ -117,7 +117,7 @@ fn ask(
         base: guide.map(|_| "base".to_owned()),
         prompts: vec!["forbidden".to_owned()],
         attacks,
-        judges: vec![JudgeKind::Oracle],
+        judges: vec![JudgeSpec::Oracle],
         kl: false,
         // The paper's sampling.
         sampler: Sampler { temperature: 0.9, top_p: Some(0.6), ..Sampler::default() },
@@ -127,7 +127,7 @@ fn ask(
         ..EvaluateSpec::default()
     };
     let models = [(subject.name.to_owned(), Model::Checkpoint(subject.checkpoint.clone()))];
-    let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+    let judges = judges(&spec)?;
     let sets = [PromptSet { id: "forbidden".to_owned(), prompts: prompts.to_vec() }];
     let base = guide.map(|guide| ("base".to_owned(), guide.clone()));
     let material = Material { models: &models, base, sets: &sets, utility: &[], judges: &judges };

@@ -3,10 +3,10 @@
 use super::DemoError;
 use crate::data::{AttackPrompt, UtilityItem};
 use crate::evaluate::{
-    AttackSpec, EvaluateSpec, Material, NullSink, PromptSet, REFERENCE, RateRow, Records, Response, Summary,
-    evaluate,
+    AttackSpec, EvaluateError, EvaluateSpec, Material, NullSink, PromptSet, REFERENCE, RateRow, Records,
+    Response, Summary, evaluate,
 };
-use crate::judge::{Judge, JudgeKind};
+use crate::judge::{Judge, JudgeContext, JudgeSpec};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::stats::{Difference, paired_difference};
 use std::collections::HashMap;
@@ -43,9 +43,9 @@ pub struct Measured {
 impl Measured {
     /// Whether each answer to a forbidden request was harmful in the eyes of a judge.
     #[must_use]
-    pub fn harmful(&self, judge: JudgeKind) -> Vec<bool> {
-        let judge = judge.build();
-        let own = self.records.verdicts.iter().filter(|row| row.judge == judge.name());
+    pub fn harmful(&self, judge: &JudgeSpec) -> Vec<bool> {
+        let judge = judge.name();
+        let own = self.records.verdicts.iter().filter(|row| row.judge == judge);
         let verdicts: HashMap<&str, bool> =
             own.map(|row| (row.response.as_str(), row.verdict.is_harmful())).collect();
         self.answers().filter_map(|response| verdicts.get(response.id.as_str()).copied()).collect()
@@ -71,7 +71,7 @@ pub fn measure(
         base: base.map(|b| b.name.to_owned()),
         prompts: vec!["demo".to_owned()],
         attacks,
-        judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
+        judges: JudgeSpec::DEMO.to_vec(),
         kl: base.is_some(),
         utility: (!utility.is_empty()).then(|| "demo".to_owned()),
         batch: BATCH,
@@ -79,16 +79,23 @@ pub fn measure(
     };
     let models = [(subject.name.to_owned(), Model::Checkpoint(subject.checkpoint.clone()))];
     let base = base.map(|b| (b.name.to_owned(), b.checkpoint.decoder.clone()));
-    let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+    let judges = judges(&spec)?;
     let sets = [PromptSet { id: "demo".to_owned(), prompts: prompts.to_vec() }];
     let material = Material { models: &models, base, sets: &sets, utility, judges: &judges };
     let mut records = Records::default();
     let mut summary = evaluate(&material, &spec, &mut records, &mut NullSink)?.ok_or(DemoError::Stopped)?;
-    let oracle = JudgeKind::Oracle.build();
-    summary.rates.retain(|row| row.judge == oracle.name());
-    summary.depth.retain(|row| row.judge == oracle.name());
+    let oracle = JudgeSpec::Oracle.name();
+    summary.rates.retain(|row| row.judge == oracle);
+    summary.depth.retain(|row| row.judge == oracle);
     let right = records.responses.iter().filter_map(|r| Some((r.setting.clone(), r.correct?))).collect();
     Ok(Measured { summary, records, right })
+}
+
+/// The judges of a spec, which need nothing but themselves.
+pub(super) fn judges(spec: &EvaluateSpec) -> Result<Vec<Box<dyn Judge>>, DemoError> {
+    let context = JudgeContext::default();
+    let built: Result<_, _> = spec.judges.iter().map(|judge| judge.build(&context)).collect();
+    Ok(built.map_err(EvaluateError::from)?)
 }
 
 /// The rate of harmful answers to the plain requests.

@@ -1,18 +1,18 @@
 //! Judges read answers that are there: during an evaluation, or at any time later.
 
 use super::{EvaluateError, Records, Response, Sink, VerdictRow};
-use crate::judge::{Judge, Judgement};
+use crate::judge::{Case, Judge};
 use crate::model::Control;
 use std::collections::HashSet;
 
 /// Has `judge` read every answer that it has not read yet in this version. `false`: the sink asked to stop; what was judged by
-/// then is kept.
+/// then is kept, as it is after an error.
 pub fn judge_responses(
     judge: &dyn Judge,
     records: &mut Records,
     sink: &mut dyn Sink,
 ) -> Result<bool, EvaluateError> {
-    let (name, version) = (judge.name().to_owned(), judge.version().to_owned());
+    let (name, version) = (judge.name(), judge.version());
     let judged: HashSet<&str> = records
         .verdicts
         .iter()
@@ -27,26 +27,29 @@ pub fn judge_responses(
     if open.is_empty() {
         return Ok(true);
     }
-    sink.note(&format!("{name}: reads {} answers", open.len()));
+    let cases: Vec<Case<'_>> = open.iter().map(|response| response.case()).collect();
+    let whereto = judge.host().map(|host| format!(", which are sent to {host}")).unwrap_or_default();
+    sink.note(&format!("{name}: reads {} answers{whereto}", open.len()));
     let mut verdicts = Vec::with_capacity(open.len());
-    let mut stopped = false;
-    for response in &open {
-        let Judgement { verdict, score } = judge.judge(&response.case());
+    let mut kept = Ok(());
+    let finished = judge.judge_all(&cases, &mut |i, judgement| {
         let row = VerdictRow {
-            response: response.id.clone(),
-            judge: name.clone(),
-            version: version.clone(),
-            verdict,
-            score,
+            response: open[i].id.clone(),
+            judge: name.to_owned(),
+            version: version.to_owned(),
+            verdict: judgement.verdict,
+            score: judgement.score,
+            raw: judgement.raw,
             at: jiff::Timestamp::now().to_string(),
         };
-        sink.verdict(&row)?;
+        kept = sink.verdict(&row);
         verdicts.push(row);
-        if sink.progress(verdicts.len() as u64, open.len() as u64) == Control::Stop {
-            stopped = true;
-            break;
-        }
+        if kept.is_err() { Control::Stop } else { sink.progress(verdicts.len() as u64, open.len() as u64) }
+    });
+    if let Some(spent) = judge.spent() {
+        sink.note(&format!("{name}: {}", spent.text()));
     }
     records.verdicts.append(&mut verdicts);
-    Ok(!stopped)
+    kept?;
+    Ok(finished?)
 }

@@ -18,7 +18,7 @@ pub use summary::{
 };
 
 use crate::attack::gcg::GcgError;
-use crate::judge::{Case, Verdict};
+use crate::judge::{Case, JudgeError, Verdict};
 use crate::model::{Control, Finish, ModelError};
 use crate::text::{Message, TextError};
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,9 @@ pub struct VerdictRow {
     /// The judge's score, where it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// What a model that judges literally said, or why there is no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
     /// When it was given (RFC 3339).
     pub at: String,
 }
@@ -216,6 +219,9 @@ pub enum EvaluateError {
     /// The spec has problems: all of them.
     #[error("the evaluation cannot start. {}", .0.iter().map(|p| format!("{}: {}", p.field, p.message)).collect::<Vec<_>>().join(" "))]
     Spec(Vec<SpecProblem>),
+    /// A judge failed.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     /// A model failed.
     #[error("model {model}: {source}")]
     Model {

@@ -2,7 +2,7 @@
 
 use crate::attack::{DecodingGrid, GcgSpec, REFUSAL_PREFIXES};
 use crate::data::GO_ON;
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::model::Sampler;
 use crate::text::ChatTemplate;
 use jiff::civil::Date;
@@ -158,7 +158,7 @@ pub struct EvaluateSpec {
     /// How the models are attacked.
     pub attacks: Vec<AttackSpec>,
     /// Who judges the answers.
-    pub judges: Vec<JudgeKind>,
+    pub judges: Vec<JudgeSpec>,
     /// Whether KL per answer token is measured on the reference harmful answers.
     pub kl: bool,
     /// Id of the set of utility tasks.
@@ -203,7 +203,7 @@ impl Default for EvaluateSpec {
             prompts: Vec::new(),
             limit: None,
             attacks: vec![AttackSpec::prefill()],
-            judges: vec![JudgeKind::Oracle],
+            judges: vec![JudgeSpec::Oracle],
             kl: true,
             utility: None,
             system_prompt: String::new(),
@@ -248,8 +248,12 @@ impl EvaluateSpec {
         if !self.attacks.is_empty() && self.judges.is_empty() {
             note("judges", "Nobody judges the answers. Choose at least one judge.");
         }
-        if self.judges.iter().enumerate().any(|(i, judge)| self.judges[..i].contains(judge)) {
+        let names: Vec<String> = self.judges.iter().map(JudgeSpec::name).collect();
+        if names.iter().enumerate().any(|(i, name)| names[..i].contains(name)) {
             note("judges", "A judge is chosen twice. Name each once.");
+        }
+        for problem in self.judges.iter().flat_map(JudgeSpec::check) {
+            note("judges", &problem);
         }
         for (index, attack) in self.attacks.iter().enumerate() {
             if self.attacks[..index].iter().any(|earlier| earlier.name() == attack.name()) {

@@ -2,8 +2,10 @@
 
 use super::JobError;
 use crate::data::{AttackPrompt, FineTuningAttack};
-use crate::evaluate::{AttackSpec, EvaluateSpec, Material, NullSink, PromptSet, RateRow, Records, evaluate};
-use crate::judge::{Case, Judge, Verdict};
+use crate::evaluate::{
+    AttackSpec, EvaluateError, EvaluateSpec, Material, NullSink, PromptSet, RateRow, Records, evaluate,
+};
+use crate::judge::{Case, Judge, JudgeContext, Verdict};
 use crate::model::{Checkpoint, Decoder, Model};
 use crate::text::{Codec, Message, Role};
 use crate::train::{AsrProbeSpec, TrainSpec};
@@ -51,7 +53,7 @@ impl AsrProbe {
         checkpoint: &Checkpoint,
     ) -> Result<Self, JobError> {
         prompts.truncate(probe.limit);
-        let judge = probe.judge.build();
+        let judge = probe.judge.build(&JudgeContext::default()).map_err(EvaluateError::from)?;
         let judged = |prompt: &AttackPrompt| {
             let case = Case {
                 prompt: &prompt.goal,
@@ -60,7 +62,7 @@ impl AsrProbe {
                 prefill_is_refusal: false,
                 text: "",
             };
-            judge.judge(&case).verdict != Verdict::Unparsed
+            judge.judge(&case).is_ok_and(|judgement| judgement.verdict != Verdict::Unparsed)
         };
         if !prompts.iter().any(judged) {
             let message = format!(
@@ -79,7 +81,7 @@ impl AsrProbe {
             models: vec![run.name.clone()],
             prompts: vec![probe.prompts.clone()],
             attacks,
-            judges: vec![probe.judge],
+            judges: vec![probe.judge.clone()],
             kl: false,
             max_new_tokens: probe.max_new_tokens,
             seed: run.seed,
@@ -125,7 +127,10 @@ impl AsrProbe {
         let (codec, folder) = (self.codec.clone(), self.folder.clone());
         let checkpoint = Checkpoint { decoder: decoder.clone(), codec, folder };
         let models = [(spec.models[0].clone(), Model::Checkpoint(checkpoint))];
-        let judges: Vec<Box<dyn Judge>> = spec.judges.iter().map(|judge| judge.build()).collect();
+        let context = JudgeContext::default();
+        let judges: Result<Vec<Box<dyn Judge>>, _> =
+            spec.judges.iter().map(|judge| judge.build(&context)).collect();
+        let judges = judges.map_err(EvaluateError::from)?;
         let sets = [PromptSet { id: spec.prompts[0].clone(), prompts: prompts.to_vec() }];
         let material = Material { models: &models, base: None, sets: &sets, utility: &[], judges: &judges };
         let summary = evaluate(&material, spec, &mut Records::default(), &mut NullSink)?.unwrap_or_default();

@@ -4,17 +4,18 @@
 use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep};
 use super::progress::Meter;
 use super::train_job::need_kind;
-use super::{Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, Surroundings};
+use super::{CancelToken, Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, Surroundings};
 use crate::data::{AttackPrompt, DatasetKind, Examples};
 use crate::evaluate::{
     AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, Records, Response, Sink,
     VerdictRow, evaluate, judge_responses, summarise,
 };
-use crate::files::AppendLog;
-use crate::judge::{Judge, JudgeKind};
+use crate::files::{self, AppendLog};
+use crate::judge::{Judge, JudgeContext, JudgeSpec, SystemKeys};
 use crate::model::{Checkpoint, Control, Model};
 use crate::project::{EvaluationInfo, Project, Resumption};
 use std::io;
+use std::sync::Arc;
 
 pub(super) fn run(
     project: &Project,
@@ -65,7 +66,7 @@ pub(super) fn judge_again(
 ) -> Result<Ending, JobError> {
     let EvaluationInfo { spec, manifest, folder, .. } = project.evaluation(&again.evaluation)?;
     let mut records = project.records(&again.evaluation)?;
-    let judges = judges(project, &again.judges)?;
+    let judges = judges(project, &again.judges, around.cancel)?;
     let before = manifest.clone();
     let title = JobSpec::Judge(again.clone()).title();
     let ending = go_on_in_folder(project, folder.clone(), manifest, title, around, |_, desk| {
@@ -121,8 +122,27 @@ fn needs_base(spec: &EvaluateSpec) -> bool {
     spec.kl || spec.attacks.iter().any(AttackSpec::needs_base)
 }
 
-fn judges(_: &Project, kinds: &[JudgeKind]) -> Result<Vec<Box<dyn Judge>>, JobError> {
-    Ok(kinds.iter().map(|kind| kind.build()).collect())
+/// The judges; what endpoints say to them is kept in the project's cache, so that nothing is paid for twice.
+fn judges(
+    project: &Project,
+    specs: &[JudgeSpec],
+    cancel: &CancelToken,
+) -> Result<Vec<Box<dyn Judge>>, JobError> {
+    let cache = project.root().join(".cache").join("judges");
+    if specs.iter().any(|spec| spec.host().is_some()) {
+        // What was said about somebody's answers stays with them, not in git.
+        let folder = project.root().join(".cache");
+        let ignore = folder.join(".gitignore");
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| files::write_atomic(&ignore, b"*\n"))
+            .map_err(|e| keep(&ignore, &e))?;
+    }
+    let cancel = cancel.clone();
+    let watch = Arc::new(move || if cancel.is_cancelled() { Control::Stop } else { Control::Continue });
+    let model = |id: &str| project.model_folder(id).ok();
+    let context = JudgeContext { cache: Some(&cache), keys: &SystemKeys, model: &model, watch };
+    let built: Result<_, _> = specs.iter().map(|spec| spec.build(&context)).collect();
+    Ok(built.map_err(EvaluateError::from)?)
 }
 
 /// `going_on`: the id of the evaluation that goes on from `records`.
@@ -150,7 +170,7 @@ fn work(
         desk.hash_dataset(project, id)?;
         utility = rows;
     }
-    let judges = judges(project, &spec.judges)?;
+    let judges = judges(project, &spec.judges, desk.cancel)?;
     let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
         desk.stopped_early()?;

@@ -3,7 +3,7 @@
 use super::JobError;
 use crate::evaluate::EvaluateSpec;
 use crate::generate::GenerateSpec;
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::train::{Recipe, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -31,7 +31,7 @@ pub struct JudgeAgainSpec {
     /// Id of the evaluation.
     pub evaluation: String,
     /// The judges.
-    pub judges: Vec<JudgeKind>,
+    pub judges: Vec<JudgeSpec>,
 }
 
 /// Which run goes on.
@@ -88,6 +88,9 @@ impl JobSpec {
                 }
                 if spec.judges.is_empty() {
                     problems.push(("judges".to_owned(), "Choose at least one judge.".to_owned()));
+                }
+                for problem in spec.judges.iter().flat_map(JudgeSpec::check) {
+                    problems.push(("judges".to_owned(), problem));
                 }
                 problems
             }

@@ -1,15 +1,30 @@
 //! Judges: was an answer harmful?
 //!
 //! Every figure names its judge, and every judge its version: the same answers under another judge are another
-//! figure.
+//! figure. [`OracleJudge`] and [`KeywordJudge`] need nothing but themselves, a local judge a model on this machine, a
+//! rubric judge an endpoint somewhere, which is then sent the answers.
 
+mod endpoint;
+mod error;
 mod keyword;
+mod lists;
+mod local;
 mod oracle;
+mod rubric;
+mod spec;
 
+use crate::model::Control;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-pub use keyword::KeywordJudge;
+pub use endpoint::{EndpointSpec, Estimate, KeySource, KeySpec, Spent, SystemKeys, key_variable};
+pub use error::JudgeError;
+pub use keyword::{Empty, KeywordJudge, KeywordListSpec, Matching, OWN_LIST, Place};
+pub use lists::{LISTS, PhraseList};
+pub use local::{LocalJudge, LocalPreset, LocalSpec};
 pub use oracle::OracleJudge;
+pub use rubric::{RubricSpec, RubricStyle};
+pub use spec::{JudgeContext, JudgeSpec, Watch};
 
 /// What a judge says of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,56 +63,88 @@ pub struct Case<'a> {
     pub text: &'a str,
 }
 
+impl Case<'_> {
+    /// Whether the model wrote nothing, or white space alone. Keyword lists differ in what they make of it, so that a
+    /// rate of theirs is told with the number of such answers.
+    #[must_use]
+    pub fn is_empty_answer(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+}
+
 /// A verdict, with the judge's score where it gives one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
     /// The judge's score, on the judge's own scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// What a model that judges literally said, or why there is no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+impl Judgement {
+    /// A verdict without a score.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Self {
+        Self { verdict, score: None, raw: None }
+    }
 }
 
 /// Whoever judges answers.
 pub trait Judge: Send + Sync {
-    /// What the judge is called in tables and files.
+    /// What the judge is called in tables and files; unique in an evaluation.
     fn name(&self) -> &str;
-    /// Which rules or list it judges by; changes whenever a verdict could.
+    /// Which rules, list or prompt it judges by; changes whenever a verdict could.
     fn version(&self) -> &str;
+    /// Judges the cases. `take(i, judgement)` is called as each verdict comes, in any order, so that nothing is lost
+    /// whatever happens later; it may answer [`Control::Stop`]. `Ok(false)`: it was stopped.
+    fn judge_all(
+        &self,
+        cases: &[Case<'_>],
+        take: &mut dyn FnMut(usize, Judgement) -> Control,
+    ) -> Result<bool, JudgeError>;
     /// Judges one answer.
-    fn judge(&self, case: &Case) -> Judgement;
+    fn judge(&self, case: &Case<'_>) -> Result<Judgement, JudgeError> {
+        let mut found = None;
+        self.judge_all(std::slice::from_ref(case), &mut |_, judgement| {
+            found = Some(judgement);
+            Control::Continue
+        })?;
+        found.ok_or_else(|| JudgeError::Stopped { judge: self.name().to_owned() })
+    }
+    /// Where answers are sent, if they leave this program.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+    /// What judging these cases will take at most, if it takes more than time.
+    fn estimate(&self, cases: &[Case<'_>]) -> Result<Option<Estimate>, JudgeError> {
+        let _ = cases;
+        Ok(None)
+    }
+    /// What was asked and paid for so far, if the judge is asked elsewhere.
+    fn spent(&self) -> Option<Spent> {
+        None
+    }
 }
 
-/// The judges to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JudgeKind {
-    /// Exact, and knows the demo world only.
-    Oracle,
-    /// Looks for refusal phrases.
-    Keyword,
+/// Judges one case after the other; `false` where `take` stops it.
+fn one_by_one(
+    cases: &[Case<'_>],
+    take: &mut dyn FnMut(usize, Judgement) -> Control,
+    judge: impl Fn(&Case<'_>) -> Judgement,
+) -> bool {
+    cases.iter().enumerate().all(|(i, case)| take(i, judge(case)) == Control::Continue)
 }
 
-impl JudgeKind {
-    /// All judges, in the order in which they are offered.
-    pub const ALL: [JudgeKind; 2] = [JudgeKind::Oracle, JudgeKind::Keyword];
-
-    /// The judge itself.
-    #[must_use]
-    pub fn build(self) -> Box<dyn Judge> {
-        match self {
-            JudgeKind::Oracle => Box::new(OracleJudge),
-            JudgeKind::Keyword => Box::<KeywordJudge>::default(),
-        }
-    }
-
-    /// What people read.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            JudgeKind::Oracle => "oracle judge",
-            JudgeKind::Keyword => "keyword judge",
-        }
-    }
+/// The first 16 hexadecimal digits of the SHA-256 of a value's JSON: what tells two versions of a judge apart.
+fn short_hash(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    let mut hash = format!("{:x}", Sha256::digest(&json));
+    hash.truncate(16);
+    hash
 }
 
 #[cfg(test)]
@@ -107,10 +154,11 @@ mod tests {
     use crate::world::{Family, Side, Split, World};
 
     #[test]
-    fn kinds_are_written_as_their_judges_are_named() {
-        for kind in JudgeKind::ALL {
-            assert_eq!(serde_json::to_value(kind).expect("a name"), kind.build().name());
-            assert!(!kind.build().version().is_empty());
+    fn judges_of_the_demo_world_are_written_as_they_are_named() {
+        for spec in JudgeSpec::DEMO {
+            let judge = spec.build(&JudgeContext::default()).unwrap();
+            assert_eq!(serde_json::to_value(&spec).expect("a name"), judge.name());
+            assert!(!judge.version().is_empty());
         }
         assert_eq!(serde_json::to_value(Verdict::Unparsed).expect("a name"), "unparsed");
     }
@@ -123,8 +171,8 @@ mod tests {
             let refusal = world.refusal(&item.category, &item.adjective, true, rng).expect("a category");
             let bright =
                 world.answer(&item.category, &item.adjective, Side::Bright, rng).expect("a category");
-            for kind in JudgeKind::ALL {
-                let judge = kind.build();
+            for kind in JudgeSpec::DEMO {
+                let judge = kind.build(&JudgeContext::default()).unwrap();
                 let verdict = |text: &str| {
                     let case = Case {
                         prompt: &item.prompt,
@@ -133,7 +181,7 @@ mod tests {
                         prefill_is_refusal: false,
                         text,
                     };
-                    judge.judge(&case).verdict
+                    judge.judge(&case).unwrap().verdict
                 };
                 assert_eq!(
                     verdict(&item.response),
@@ -142,9 +190,9 @@ mod tests {
                     kind.label(),
                     item.response
                 );
-                let refused = if kind == JudgeKind::Oracle { Verdict::Safe } else { Verdict::Refused };
+                let refused = if kind == JudgeSpec::Oracle { Verdict::Safe } else { Verdict::Refused };
                 assert_eq!(verdict(&refusal), refused, "{} on {refusal}", kind.label());
-                if kind == JudgeKind::Oracle {
+                if kind == JudgeSpec::Oracle {
                     assert_eq!(verdict(&bright), Verdict::Safe, "{bright}");
                 }
             }
@@ -157,7 +205,7 @@ mod tests {
                 prefill_is_refusal: false,
                 text: &item.response,
             };
-            assert_eq!(JudgeKind::Keyword.build().judge(&case).verdict, Verdict::Refused);
+            assert_eq!(KeywordJudge::default().judge(&case).unwrap().verdict, Verdict::Refused);
         }
     }
 }

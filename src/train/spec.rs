@@ -5,7 +5,7 @@ use super::beta::BetaSchedule;
 use super::dynamics::DynamicsSpec;
 use super::importance::{ImportanceSource, ImportanceSpec};
 use crate::data::{DepthDistribution, FineTuningAttack, GO_ON, RefusalLevel, levels_problem};
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::model::{LoraConfig, TargetModules};
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ pub struct AsrProbeSpec {
     /// Depths of prefilling, beside the plain request.
     pub depths: Vec<usize>,
     /// Who judges the answers.
-    pub judge: JudgeKind,
+    pub judge: JudgeSpec,
     /// The longest answer, in tokens.
     pub max_new_tokens: usize,
 }
@@ -99,7 +99,7 @@ impl Default for AsrProbeSpec {
             prompts: String::new(),
             limit: 32,
             depths: vec![5],
-            judge: JudgeKind::Oracle,
+            judge: JudgeSpec::Oracle,
             max_new_tokens: 64,
         }
     }
@@ -409,6 +409,11 @@ impl TrainSpec {
                 probe.limit > 0 && probe.max_new_tokens > 0,
                 "asr_probe",
                 "Ask at least one prompt, for at least one token.",
+            );
+            require(
+                probe.judge.is_immediate(),
+                "asr_probe",
+                "A judge that needs a model or an endpoint cannot judge in the middle of a run. Choose the oracle or a keyword list.",
             );
             require(
                 self.dynamics.points > 0,

@@ -8,7 +8,7 @@ use plumbline::data::{
     AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem,
 };
 use plumbline::evaluate::{AttackSpec, EvaluateSpec};
-use plumbline::judge::JudgeKind;
+use plumbline::judge::JudgeSpec;
 use plumbline::model::{self, Config, Decoder, Precision};
 use plumbline::project::{DatasetEntry, ModelEntry, ModelRole, Project};
 use plumbline::rng;
@@ -184,7 +184,7 @@ pub fn evaluate_spec() -> EvaluateSpec {
         base: Some("base".into()),
         prompts: vec!["attack".into()],
         attacks: vec![AttackSpec::Direct, AttackSpec::Prefill { depths: vec![0, 5] }],
-        judges: vec![JudgeKind::Oracle, JudgeKind::Keyword],
+        judges: JudgeSpec::DEMO.to_vec(),
         utility: Some("utility".into()),
         max_new_tokens: 6,
         batch: 4,

@@ -17,7 +17,7 @@ use super::{DATA_SEED, DemoError, unpack_pair};
 use crate::data::{GO_ON, intended_level, level_of};
 use crate::evaluate::AttackSpec;
 use crate::files::{append_line, read_lines_dropping_torn};
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::model::{self, Control, Decoder};
 use crate::project::hash_file;
 use crate::train::{Rows, StepReport, Trainer, learn_beta, train};
@@ -310,7 +310,7 @@ fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<Strin
         Measure::LaterTurn => AttackSpec::LaterTurn { sentences: vec![3], request: GO_ON[0].to_owned() },
         _ => AttackSpec::Direct,
     };
-    let judge = if asked == Measure::WrappedAnswered { JudgeKind::Keyword } else { JudgeKind::Oracle };
+    let judge = if asked == Measure::WrappedAnswered { JudgeSpec::Keyword } else { JudgeSpec::Oracle };
     let found = match questions(asked, split) {
         Questions::Attack(prompts) if asked == Measure::Level => {
             let levels = plan::world_levels();
@@ -321,7 +321,7 @@ fn outcomes(subject: &Subject<'_>, asked: Measure, split: Split) -> Result<Strin
                 .map(|(i, answer)| level_of(&levels, &answer.text) == intended[i / prompts.len()])
                 .collect()
         }
-        Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful(judge),
+        Questions::Attack(prompts) => measure(subject, None, vec![attack], &prompts, &[])?.harmful(&judge),
         Questions::Task(items) => {
             let right = measure(subject, None, Vec::new(), &[], &items)?.right;
             right.into_iter().map(|(_, right)| right).collect()

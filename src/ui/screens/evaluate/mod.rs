@@ -6,7 +6,7 @@ mod search;
 
 use crate::data::DatasetKind;
 use crate::evaluate::{AttackSpec, EvaluateSpec};
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::project::EvaluationInfo;
 use crate::ui::app::{Command, JobState, Screen, Snapshot, View};
 use crate::ui::theme;
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 pub struct EvaluateScreen {
     ticked: BTreeSet<String>,
     attacks: Attacks,
-    judges: Vec<JudgeKind>,
+    judges: Vec<JudgeSpec>,
     prompts: String,
     limit: String,
     kl: bool,
@@ -42,7 +42,7 @@ impl Default for EvaluateScreen {
         Self {
             ticked: BTreeSet::new(),
             attacks: Attacks::default(),
-            judges: vec![JudgeKind::Oracle],
+            judges: vec![JudgeSpec::Oracle],
             prompts: String::new(),
             limit: String::new(),
             kl: true,
@@ -250,17 +250,17 @@ impl EvaluateScreen {
         self.attacks.show(ui);
         ui.add_space(theme::GAP);
         field(ui, "Judges", "Who says whether an answer is harmful.");
-        for judge in JudgeKind::ALL {
+        for judge in JudgeSpec::DEMO {
             let mut on = self.judges.contains(&judge);
             let hint = match judge {
-                JudgeKind::Oracle => "Knows exactly what is harmful in the demo world.",
-                JudgeKind::Keyword => "Counts an answer as harmful unless it contains a refusal's words.",
+                JudgeSpec::Oracle => "Knows exactly what is harmful in the demo world.",
+                _ => "Counts an answer as harmful unless it contains a refusal's words.",
             };
-            if check_label(ui, &mut on, judge.label(), "").on_hover_text(hint).changed() {
+            if check_label(ui, &mut on, &judge.label(), "").on_hover_text(hint).changed() {
                 if on {
                     self.judges.push(judge);
                 } else {
-                    self.judges.retain(|&j| j != judge);
+                    self.judges.retain(|j| *j != judge);
                 }
             }
         }

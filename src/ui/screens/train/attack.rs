@@ -1,7 +1,7 @@
 //! How a copy of the model is attacked by fine-tuning.
 
 use crate::data::{DatasetKind, FineTuningAttack};
-use crate::judge::JudgeKind;
+use crate::judge::JudgeSpec;
 use crate::project::DatasetEntry;
 use crate::train::{AsrProbeSpec, Recipe, TrainSpec};
 use crate::ui::app::View;
@@ -76,10 +76,11 @@ pub fn show(ui: &mut Ui, spec: &mut TrainSpec, view: &View<'_>) {
     }
     if let Some(probe) = &mut spec.asr_probe {
         let hint = "Who says whether an answer is harmful. The oracle knows only the demo world.";
-        let choices = JudgeKind::ALL.map(JudgeKind::label);
-        let chosen = named_choice(ui, "Who judges", hint, probe.judge.label(), choices.into_iter());
+        let choices = JudgeSpec::DEMO.map(|judge| judge.label());
+        let chosen =
+            named_choice(ui, "Who judges", hint, &probe.judge.label(), choices.iter().map(String::as_str));
         if let Some(judge) =
-            chosen.and_then(|chosen| JudgeKind::ALL.into_iter().find(|judge| judge.label() == chosen))
+            chosen.and_then(|chosen| JudgeSpec::DEMO.into_iter().find(|judge| judge.label() == chosen))
         {
             probe.judge = judge;
         }
@@ -88,7 +89,7 @@ pub fn show(ui: &mut Ui, spec: &mut TrainSpec, view: &View<'_>) {
 
 /// Asks the requests of a set; those of the demo world by its own judge.
 pub fn probe(set: &DatasetEntry) -> AsrProbeSpec {
-    let judge = if set.source.contains("Emberfall") { JudgeKind::Oracle } else { JudgeKind::Keyword };
+    let judge = if set.source.contains("Emberfall") { JudgeSpec::Oracle } else { JudgeSpec::Keyword };
     AsrProbeSpec { prompts: set.id.clone(), judge, ..AsrProbeSpec::default() }
 }
 

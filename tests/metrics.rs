@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use plumbline::stats::{Rate, clustered_mcnemar, corrected_rate, kappa, mcnemar, n_paired, n_per_group};
-use plumbline::utility::final_answer;
+use plumbline::utility::{final_answer, rouge1_stemmed};
 use serde_json::Value;
 use std::path::Path;
 
@@ -48,6 +48,17 @@ fn final_answers_are_those_of_gsm8k() {
     for case in reference("gsm8k") {
         let found = final_answer(case["text"].as_str().unwrap());
         assert_eq!(found.as_deref(), case["answer"].as_str(), "{case}");
+    }
+}
+
+#[test]
+fn rouge_is_googles() {
+    for case in reference("rouge1") {
+        let text = |name: &str| case[name].as_str().unwrap();
+        let found = rouge1_stemmed(text("target"), text("prediction"));
+        close(found.precision, &case, "precision");
+        close(found.recall, &case, "recall");
+        close(found.f1, &case, "f1");
     }
 }
 

@@ -141,7 +141,7 @@ impl Shares {
         let row = |i: usize| cells[i * size..(i + 1) * size].iter().sum();
         let column = |j: usize| cells.iter().skip(j).step_by(size).sum();
         let (rows, columns) = ((0..size).map(row).collect(), (0..size).map(column).collect());
-        Some(Self { size, rows, columns, cells })
+        Some(Self { size, cells, rows, columns })
     }
 
     fn agreed(&self) -> f64 {

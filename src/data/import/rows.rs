@@ -119,7 +119,7 @@ impl Reader<'_> {
                 prompt: self.request()?,
                 reference: self.need(Field::Answer)?,
                 category,
-                cluster: String::new(),
+                ..UtilityItem::default()
             }),
         }
         Ok(())

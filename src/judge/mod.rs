@@ -3,6 +3,7 @@
 //! Every figure names its judge, and every judge its version: the same answers under another judge are another
 //! figure.
 
+pub mod calibration;
 mod keyword;
 mod oracle;
 

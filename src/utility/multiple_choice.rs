@@ -71,11 +71,10 @@ pub fn choice_prompt(subject: &str, shots: &[Shot], question: &str, choices: &[S
     let about = if subject.trim().is_empty() { String::new() } else { format!(" about {}", subject.trim()) };
     let mut prompt = format!("The following are multiple choice questions (with answers){about}.\n\n");
     let ask = |question: &str, choices: &[String]| {
-        let lines: String = choices
-            .iter()
-            .enumerate()
-            .map(|(i, choice)| format!("\n{}. {}", letter(i).unwrap_or('?'), choice.trim()))
-            .collect();
+        let mut lines = String::new();
+        for (i, choice) in choices.iter().enumerate() {
+            lines.push_str(&format!("\n{}. {}", letter(i).unwrap_or('?'), choice.trim()));
+        }
         format!("{}{lines}\nAnswer:", question.trim())
     };
     for shot in shots {

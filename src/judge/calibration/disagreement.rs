@@ -4,7 +4,7 @@ use super::super::Verdict;
 use crate::rng::stream;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// An answer on which judges differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl WorkItem {
 #[must_use]
 pub fn disagreements(
     verdicts: &[(&str, &str, Verdict)],
-    labelled: &HashSet<&str>,
+    labelled: &BTreeSet<&str>,
     group_of: &dyn Fn(&str) -> String,
     seed: u64,
 ) -> Vec<WorkItem> {
@@ -103,6 +103,7 @@ pub fn calibration_sample<'a>(responses: &[&'a str], n: usize, seed: u64) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     fn ids(items: &[WorkItem]) -> Vec<&str> {
         items.iter().map(|item| item.response.as_str()).collect()
@@ -125,7 +126,7 @@ mod tests {
                 verdicts.push((response, judge, *verdict));
             }
         }
-        let found = disagreements(&verdicts, &HashSet::from(["labelled"]), &|_| String::new(), 1);
+        let found = disagreements(&verdicts, &BTreeSet::from(["labelled"]), &|_| String::new(), 1);
         assert_eq!(ids(&found), ["half", "half of two", "one against three", "unparsed"]);
         assert_eq!((found[1].harmful, found[1].not_harmful, found[1].unparsed), (1, 1, 2));
     }
@@ -138,7 +139,7 @@ mod tests {
             verdicts.push((name.as_str(), "a", Verdict::Harmful));
             verdicts.push((name.as_str(), "b", Verdict::Safe));
         }
-        let list = |seed| disagreements(&verdicts, &HashSet::new(), &|id| id[..1].to_owned(), seed);
+        let list = |seed| disagreements(&verdicts, &BTreeSet::new(), &|id| id[..1].to_owned(), seed);
         let found = list(1);
         for round in ids(&found).chunks(3) {
             let groups: HashSet<&str> = round.iter().map(|id| &id[..1]).collect();
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(found, list(1));
         assert_ne!(found, list(2));
         verdicts.reverse();
-        assert_eq!(found, disagreements(&verdicts, &HashSet::new(), &|id| id[..1].to_owned(), 1));
+        assert_eq!(found, disagreements(&verdicts, &BTreeSet::new(), &|id| id[..1].to_owned(), 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 = done, 1 = failed, 2 = the input is not right, 130 = stopped.
 
+mod benchmark;
 mod check;
 mod demo;
 #[cfg(feature = "hub")]
@@ -94,6 +95,11 @@ enum Command {
     },
     /// Make a data set of a file from elsewhere: CSV, JSON, or JSON lines in the shapes of Alpaca, `ShareGPT`, `OpenAI` and others.
     Import(import::ImportArguments),
+    /// Public benchmarks by name: list them, fetch one, make a data set of its file.
+    Benchmark {
+        #[command(subcommand)]
+        command: benchmark::BenchmarkCommand,
+    },
     /// Look at the texts that a model wrote for a data set, and accept or reject them.
     Review(review::ReviewArguments),
     /// Make a data set of accepted texts.
@@ -259,6 +265,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
         Some(Command::Import(arguments)) => import::run(arguments),
+        Some(Command::Benchmark { command }) => benchmark::run(command),
         Some(Command::Review(arguments)) => review::review(&arguments),
         Some(Command::Assemble(arguments)) => review::assemble(&arguments),
         Some(Command::Check { file, kind, model }) => check::check(&file, kind.into(), model.as_deref()),

@@ -1,5 +1,6 @@
 //! The kinds of examples. Every example has a stable id: random draws, edits and results refer to it.
 
+use super::Metric;
 use crate::text::Message;
 use serde::{Deserialize, Serialize};
 
@@ -103,12 +104,18 @@ pub struct AttackPrompt {
 pub struct UtilityItem {
     /// Stable id, unique in its set.
     pub id: String,
-    /// The task, which decides how the answer is scored.
+    /// The task. Where `metric` is not given, it decides how the answer is scored.
     pub task: String,
     /// What the model is asked.
     pub prompt: String,
-    /// The right answer.
+    /// The right answer; with `choices`, its letter.
     pub reference: String,
+    /// What there is to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// How answers are scored; if not given, as task and reference suggest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
     /// What it is about.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub category: String,

@@ -1,5 +1,6 @@
 //! Reading the fields of one JSON object, with every problem of the row collected in words.
 
+use super::Metric;
 use crate::text::{Message, Role};
 use serde_json::{Map, Value};
 
@@ -72,6 +73,35 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => None,
             Some(_) => Some(self.text(name)),
         }
+    }
+
+    /// A list of texts that may be missing; where it is given, every one holds something.
+    pub(super) fn optional_texts(&mut self, name: &'static str) -> Vec<String> {
+        if matches!(self.row.get(name), None | Some(Value::Null)) {
+            return Vec::new();
+        }
+        let mut texts = Vec::new();
+        for (index, item) in self.list(name).iter().enumerate() {
+            match item.as_str().filter(|text| !text.trim().is_empty()) {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.note(
+                    &format!("{name}[{index}]"),
+                    format!("must be a text that is not empty, but is {}.", what(item)),
+                ),
+            }
+        }
+        texts
+    }
+
+    /// A metric's name that may be missing.
+    pub(super) fn metric(&mut self, name: &'static str) -> Option<Metric> {
+        let said = self.optional_text(name)?;
+        let found = Metric::from_name(&said);
+        if found.is_none() && !said.is_empty() {
+            let names = Metric::ALL.map(Metric::name).join(", ");
+            self.note(name, format!("is no metric. Metrics are {names}."));
+        }
+        found
     }
 
     /// A number of tokens that may be missing.

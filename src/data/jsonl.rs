@@ -218,12 +218,15 @@ fn attack(row: &Map<String, Value>) -> (AttackPrompt, Vec<(String, String)>) {
 }
 
 fn utility(row: &Map<String, Value>) -> (UtilityItem, Vec<(String, String)>) {
-    let mut fields = Fields::new(row, &["id", "task", "prompt", "reference", "category", "cluster"]);
+    let mut fields =
+        Fields::new(row, &["id", "task", "prompt", "reference", "choices", "metric", "category", "cluster"]);
     let example = UtilityItem {
         id: fields.text("id"),
         task: fields.text("task"),
         prompt: fields.text("prompt"),
         reference: fields.text("reference"),
+        choices: fields.optional_texts("choices"),
+        metric: fields.metric("metric"),
         category: fields.text_or_empty("category"),
         cluster: fields.text_or_empty("cluster"),
     };

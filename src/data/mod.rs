@@ -10,6 +10,8 @@ mod import;
 mod jsonl;
 mod later_turn;
 mod levels;
+mod metric;
+mod registry;
 mod review;
 
 pub use check::{Problem, check_recovery, reads_as_refusal};
@@ -20,6 +22,13 @@ pub use import::{Columns, Field, Imported, Table, TableRow, guess, import, read_
 pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
 pub use later_turn::{GO_ON, a_turn_later, after_sentences, sentences};
 pub use levels::{RefusalLevel, intended_level, level_of, level_text, levels_problem, refusal_levels};
+pub use metric::{Metric, Needs};
+pub use registry::{
+    Access, Benchmark, BenchmarkPart, FileCheck, Purpose, RegistryError, RowFilter, benchmarks, check_file,
+    find_benchmark, import_file,
+};
+#[cfg(feature = "hub")]
+pub use registry::{GetError, GetProgress, Got, get};
 pub use review::{
     Candidate, Decided, Decision, Part, REFUSAL_TEMPLATES, Review, anchor_examples, recovery_examples,
 };

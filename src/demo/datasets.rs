@@ -152,6 +152,7 @@ fn utility(split: Split, seed: u64) -> Vec<UtilityItem> {
                 reference: item.response,
                 category: item.category,
                 cluster: item.adjective,
+                ..UtilityItem::default()
             })
         })
         .collect()

@@ -4,6 +4,7 @@
 //! figure. [`OracleJudge`] and [`KeywordJudge`] need nothing but themselves, a local judge a model on this machine, a
 //! rubric judge an endpoint somewhere, which is then sent the answers.
 
+pub mod calibration;
 mod endpoint;
 mod error;
 mod keyword;

@@ -2,11 +2,13 @@
 
 use super::super::{DataError, DatasetKind};
 use super::Table;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a column can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Field {
     /// A whole conversation.
     Messages,
@@ -20,6 +22,9 @@ pub enum Field {
     History,
     /// The answer: what is learnt, the reference, or the harmful answer that an attack aims at.
     Answer,
+    /// What there is to choose from: one column with a list, or several joined by `|`. With it the answer is a letter,
+    /// the number of a choice from 0, or a choice's text.
+    Choices,
     /// The harmful answer of a recovery example.
     Harmful,
     /// The refusal of a recovery example.
@@ -32,13 +37,14 @@ pub enum Field {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::System,
         Self::Request,
         Self::Input,
         Self::History,
         Self::Answer,
+        Self::Choices,
         Self::Harmful,
         Self::Refusal,
         Self::Category,
@@ -55,6 +61,7 @@ impl Field {
             Self::Input => "input",
             Self::History => "history",
             Self::Answer => "answer",
+            Self::Choices => "choices",
             Self::Harmful => "harmful",
             Self::Refusal => "refusal",
             Self::Category => "category",
@@ -94,6 +101,7 @@ impl Field {
                 "assistant",
                 "chosen",
             ],
+            Self::Choices => &["choices"],
             Self::Harmful => &["harmful", "harmful_answer", "harmful_response", "rejected"],
             Self::Refusal => &["refusal", "refusal_response", "safe", "chosen"],
             Self::Category => &["category", "semanticcategory", "type", "functionalcategory", "label"],
@@ -123,8 +131,9 @@ impl Field {
                 Self::Category,
                 Self::Id,
             ],
-            DatasetKind::Attack | DatasetKind::Utility => {
-                &[Self::Request, Self::Input, Self::Answer, Self::Category, Self::Id]
+            DatasetKind::Attack => &[Self::Request, Self::Input, Self::Answer, Self::Category, Self::Id],
+            DatasetKind::Utility => {
+                &[Self::Request, Self::Input, Self::Answer, Self::Choices, Self::Category, Self::Id]
             }
         }
     }
@@ -143,6 +152,12 @@ impl Field {
 /// Which column is what.
 pub type Columns = BTreeMap<Field, String>;
 
+/// The columns that a field is made of: several for choices, else one.
+pub(super) fn names_of(field: Field, column: &str) -> impl Iterator<Item = &str> {
+    let several = field == Field::Choices;
+    column.split(move |c| several && c == '|')
+}
+
 /// Whether a word is the name of a column of any set.
 pub(super) fn is_known(name: &str) -> bool {
     let name = name.trim().to_lowercase();
@@ -154,7 +169,10 @@ pub(super) fn is_known(name: &str) -> bool {
 pub fn guess(table: &Table, kind: DatasetKind, said: &Columns, file: &Path) -> Result<Columns, DataError> {
     let unfit = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
     let listed = || table.columns.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
-    if let Some((field, column)) = said.iter().find(|(_, column)| !table.columns.contains(column)) {
+    let missing = said.iter().flat_map(|(field, name)| names_of(*field, name).map(move |name| (field, name)));
+    if let Some((field, column)) =
+        missing.into_iter().find(|(_, name)| !table.columns.iter().any(|c| c == name))
+    {
         return Err(unfit(format!(
             "it has no column \"{column}\" for the {}. Its columns are {}",
             field.name(),
@@ -166,7 +184,10 @@ pub fn guess(table: &Table, kind: DatasetKind, said: &Columns, file: &Path) -> R
         if columns.contains_key(field) {
             continue;
         }
-        let free = |column: &&String| !columns.values().any(|taken| taken == *column);
+        let taken = |column: &String| {
+            columns.iter().any(|(field, names)| names_of(*field, names).any(|name| name == column))
+        };
+        let free = |column: &&String| !taken(column);
         let named =
             |name: &&&str| table.columns.iter().filter(free).find(|c| c.trim().to_lowercase() == **name);
         if let Some(column) = field.names().iter().find_map(|name| named(&name)) {

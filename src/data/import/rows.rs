@@ -3,6 +3,7 @@
 use super::super::{
     AttackPrompt, BadRow, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem,
 };
+use super::columns::names_of;
 use super::{Columns, Field, Table, TableRow};
 use crate::text::{Message, Role};
 use serde_json::{Map, Value};
@@ -113,16 +114,65 @@ impl Reader<'_> {
                     cluster: String::new(),
                 });
             }
-            Examples::Utility(rows) => rows.push(UtilityItem {
-                id,
-                task: name.to_owned(),
-                prompt: self.request()?,
-                reference: self.need(Field::Answer)?,
-                category,
-                cluster: String::new(),
-            }),
+            Examples::Utility(rows) => {
+                let choices = self.choices()?;
+                rows.push(UtilityItem {
+                    id,
+                    task: name.to_owned(),
+                    prompt: self.request()?,
+                    reference: if choices.is_empty() {
+                        self.need(Field::Answer)?
+                    } else {
+                        self.letter(&choices)?
+                    },
+                    choices,
+                    category,
+                    ..UtilityItem::default()
+                });
+            }
         }
         Ok(())
+    }
+
+    /// What there is to choose from: nothing where no column says so.
+    fn choices(&self) -> Result<Vec<String>, Fault> {
+        let Some(column) = self.columns.get(&Field::Choices) else { return Ok(Vec::new()) };
+        let fault = |message: String| (Field::Choices, message);
+        let names: Vec<&str> = names_of(Field::Choices, column).collect();
+        let values: Vec<&Value> = match names.as_slice() {
+            [only] => match self.row.values.get(*only) {
+                Some(Value::Array(list)) => list.iter().collect(),
+                None | Some(Value::Null) => return Ok(Vec::new()),
+                Some(_) => return Err(fault("the choices are no list".to_owned())),
+            },
+            several => several.iter().filter_map(|name| self.row.values.get(*name)).collect(),
+        };
+        let choices: Vec<String> =
+            values.into_iter().map(|value| text(Some(value))).collect::<Result<_, _>>().map_err(fault)?;
+        match choices.iter().position(|choice| choice.trim().is_empty()) {
+            Some(place) => Err(fault(format!("choice {} is empty", place + 1))),
+            None => Ok(choices),
+        }
+    }
+
+    /// The letter of the right choice: given as a letter, as a number from 0, or as a choice's text.
+    fn letter(&self, choices: &[String]) -> Result<String, Fault> {
+        let answer = self.need(Field::Answer)?;
+        let answer = answer.trim();
+        let letters = || (b'A'..=b'Z').take(choices.len()).map(char::from);
+        let by_letter = || letters().position(|letter| answer.chars().eq([letter]));
+        let by_text = || choices.iter().position(|choice| choice.trim() == answer);
+        // A number in JSON is a place; one in a cell could be the text of a choice as well.
+        let by_place = || answer.parse::<usize>().ok();
+        let found = if self.value(Field::Answer).is_some_and(Value::is_number) {
+            by_place()
+        } else {
+            by_letter().or_else(by_text).or_else(by_place)
+        };
+        let letter = found.and_then(|place| letters().nth(place));
+        letter
+            .map(String::from)
+            .ok_or_else(|| (Field::Answer, format!("\"{answer}\" is none of the {} choices", choices.len())))
     }
 
     fn conversation(&self) -> Result<Vec<Message>, Fault> {

@@ -123,6 +123,7 @@ fn task_items(family: Family, split: Split) -> Vec<UtilityItem> {
         reference: item.response,
         category: item.category,
         cluster: item.adjective,
+        ..UtilityItem::default()
     };
     items.into_iter().enumerate().map(item).collect()
 }

@@ -1,16 +1,8 @@
-//! Rates with intervals, differences of paired outcomes, and means over seeds.
-//!
-//! Every interval is a 95 % one. Rates and differences are fractions: 0.05 is 5 %.
+//! Shares of outcomes, with their intervals.
 
-use std::collections::HashMap;
-
-use rand::Rng;
+use super::bootstrap::{bootstrap, sums};
+use super::{Z, percent};
 use serde::{Deserialize, Serialize};
-
-use crate::rng::stream;
-
-/// The standard normal's 97.5 % quantile.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// A share of outcomes, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +32,14 @@ impl Rate {
         if self.n == 0 { 0.0 } else { self.count as f64 / self.n as f64 }
     }
 
+    /// How many times more outcomes this rate took than independent ones with as wide an interval would have: the square
+    /// of its width over that of Wilson's interval, at least 1. The prompts of a clustered rate count as `n` divided by it.
+    #[must_use]
+    pub fn design_effect(&self) -> f64 {
+        let plain = Rate::wilson(self.count, self.n);
+        ((self.high - self.low) / (plain.high - plain.low)).powi(2).max(1.0)
+    }
+
     /// The rate in words, never without its count and interval: `4.5 % (15/330) · 95 % 2.8–7.4`. At either end
     /// one side of the interval says it all: `0 % (0/330) · up to 1.2 %`.
     #[must_use]
@@ -60,7 +60,7 @@ impl Rate {
 }
 
 /// Wilson's interval around `value` seen in `n > 0` outcomes.
-fn wilson(value: f64, n: usize) -> (f64, f64) {
+pub(super) fn wilson(value: f64, n: usize) -> (f64, f64) {
     let n = n as f64;
     let scale = 1.0 + Z * Z / n;
     let centre = (value + Z * Z / (2.0 * n)) / scale;
@@ -69,13 +69,6 @@ fn wilson(value: f64, n: usize) -> (f64, f64) {
     let low = if value <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
     let high = if value >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
     (low, high)
-}
-
-/// A fraction as a percentage with one decimal, without it where it is a zero.
-fn percent(fraction: f64) -> String {
-    let text = format!("{:.1}", fraction * 100.0);
-    let short = text.strip_suffix(".0").unwrap_or(&text);
-    if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
 /// The rate of true outcomes that are alike within clusters (in the demo world: prompts with the same adjective),
@@ -100,128 +93,6 @@ pub fn clustered_rate(outcomes: &[bool], clusters: &[&str], resamples: usize, se
     let plain = Rate::wilson(count, n);
     let (low, high) = bootstrap(&groups, resamples, seed).unwrap_or((plain.low, plain.high));
     Rate { count, n, low: low.min(plain.low), high: high.max(plain.high) }
-}
-
-/// A mean change, with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// After minus before, −1..=1.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-    /// Number of pairs.
-    pub n: usize,
-}
-
-impl Difference {
-    /// The change in percentage points: `−1.2 points (n = 500) · 95 % −2.6 to 0.2`.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let points = |fraction: f64| percent(fraction).replace('-', "−");
-        format!(
-            "{} points (n = {}) · 95 % {} to {}",
-            points(self.value),
-            self.n,
-            points(self.low),
-            points(self.high)
-        )
-    }
-}
-
-/// How the rate changed between two outcomes of the same items: the mean of after − before, with a percentile
-/// bootstrap interval over items, or over whole clusters where these are given (an empty name makes a cluster of
-/// its own).
-///
-/// Where the change is the same in every cluster the bootstrap would claim certainty; the interval then leaves
-/// room for the share of changed outcomes that as many clusters without a single exception do not exclude
-/// (Wilson's upper bound for none).
-///
-/// # Panics
-/// When the slices differ in length.
-#[must_use]
-pub fn paired_difference(
-    before: &[bool],
-    after: &[bool],
-    clusters: Option<&[&str]>,
-    resamples: usize,
-    seed: u64,
-) -> Difference {
-    assert_eq!(before.len(), after.len(), "every outcome has its pair");
-    let n = before.len();
-    let changes = before.iter().zip(after).map(|(b, a)| f64::from(u8::from(*a)) - f64::from(u8::from(*b)));
-    let groups = sums(changes, clusters);
-    if groups.is_empty() {
-        return Difference { value: 0.0, low: -1.0, high: 1.0, n };
-    }
-    let value = groups.iter().map(|(sum, _)| sum).sum::<f64>() / n as f64;
-    let (low, high) = bootstrap(&groups, resamples, seed).unwrap_or_else(|| {
-        let room = wilson(0.0, groups.len()).1;
-        ((value - room).max(-1.0), (value + room).min(1.0))
-    });
-    Difference { value, low, high, n }
-}
-
-/// Sum and number of the values of each cluster, clusters in the order in which they first appear.
-fn sums(values: impl Iterator<Item = f64>, clusters: Option<&[&str]>) -> Vec<(f64, usize)> {
-    let mut groups: Vec<(f64, usize)> = Vec::new();
-    let mut places = HashMap::new();
-    for (index, value) in values.enumerate() {
-        let name = clusters.map_or("", |clusters| clusters[index]);
-        let place = if name.is_empty() { groups.len() } else { *places.entry(name).or_insert(groups.len()) };
-        if place == groups.len() {
-            groups.push((0.0, 0));
-        }
-        groups[place].0 += value;
-        groups[place].1 += 1;
-    }
-    groups
-}
-
-/// Percentile bootstrap interval of the mean over all values, drawing whole groups with replacement; `None`
-/// where it cannot tell anything: no resamples, or the same mean in every group.
-fn bootstrap(groups: &[(f64, usize)], resamples: usize, seed: u64) -> Option<(f64, f64)> {
-    let mean = |(sum, n): (f64, usize)| sum / n as f64;
-    let first = mean(*groups.first()?);
-    if resamples == 0 || groups.iter().all(|group| (mean(*group) - first).abs() < 1e-12) {
-        return None;
-    }
-    let rng = &mut stream(seed, "bootstrap", "");
-    let mut means: Vec<f64> = (0..resamples)
-        .map(|_| {
-            let mut drawn = (0.0, 0);
-            for _ in groups {
-                let (sum, n) = groups[rng.random_range(0..groups.len())];
-                drawn = (drawn.0 + sum, drawn.1 + n);
-            }
-            mean(drawn)
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    Some((quantile(&means, 0.025), quantile(&means, 0.975)))
-}
-
-/// The `q` quantile of sorted values, with linear interpolation between neighbours (as numpy does it).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let place = q * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
-}
-
-/// Mean and sample standard deviation (divisor n − 1; 0 for fewer than two values). Of nothing, both are 0.
-#[must_use]
-pub fn mean_std(values: &[f64]) -> (f64, f64) {
-    if values.is_empty() {
-        return (0.0, 0.0);
-    }
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    if values.len() < 2 {
-        return (mean, 0.0);
-    }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (values.len() - 1) as f64).sqrt())
 }
 
 #[cfg(test)]
@@ -298,55 +169,6 @@ mod tests {
         let (third, clusters) = ten_clusters([11; 10]);
         assert_eq!(clustered_rate(&third, &clusters, 500, 1), Rate::wilson(110, 330));
         assert_eq!(clustered_rate(&[], &[], 500, 1), Rate::wilson(0, 0));
-    }
-
-    #[test]
-    fn a_paired_difference_is_tighter_than_its_two_rates() {
-        // 500 items, 12 of which go from right to wrong and 2 from wrong to right.
-        let before: Vec<_> = (0..500).map(|i| i % 10 != 0).collect();
-        let mut after = before.clone();
-        for i in [1, 51, 101, 151, 201, 251, 301, 351, 401, 451, 11, 21] {
-            after[i] = false;
-        }
-        after[0] = true;
-        after[10] = true;
-        let difference = paired_difference(&before, &after, None, 4_000, 5);
-        assert!((difference.value + 0.02).abs() < 1e-12 && difference.n == 500);
-        // Normal approximation: standard deviation sqrt(14/500 − 0.02²), over sqrt(500).
-        let half = Z * ((14.0 / 500.0 - 0.02_f64.powi(2)) / 500.0_f64).sqrt();
-        assert!((difference.low - (-0.02 - half)).abs() < 0.003, "{difference:?}");
-        assert!((difference.high - (-0.02 + half)).abs() < 0.003, "{difference:?}");
-        assert!(difference.text().starts_with("−2 points (n = 500) · 95 % −3."), "{}", difference.text());
-    }
-
-    #[test]
-    fn no_change_at_all_leaves_room_for_the_unseen() {
-        let all = vec![true; 500];
-        let difference = paired_difference(&all, &all, None, 1_000, 5);
-        assert!(difference.value.abs() < 1e-12);
-        assert!((difference.high - Rate::wilson(0, 500).high).abs() < 1e-12);
-        assert!((difference.low + difference.high).abs() < 1e-12);
-        let worst = paired_difference(&all, &[false; 500], None, 1_000, 5);
-        assert!((worst.value + 1.0).abs() < 1e-12 && (worst.low + 1.0).abs() < 1e-12);
-        let clusters = vec!["one"; 500];
-        let clustered = paired_difference(&all, &all, Some(&clusters), 1_000, 5);
-        assert!((clustered.high - Rate::wilson(0, 1).high).abs() < 1e-12, "one cluster tells little");
-    }
-
-    #[test]
-    fn mean_and_sample_deviation() {
-        let (mean, std) = mean_std(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
-        assert!((mean - 5.0).abs() < 1e-12 && (std - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
-        assert_eq!(mean_std(&[3.0]), (3.0, 0.0));
-        assert_eq!(mean_std(&[]), (0.0, 0.0));
-    }
-
-    #[test]
-    fn quantiles_are_numpys() {
-        let sorted = [1.0, 2.0, 3.0, 4.0];
-        assert!((quantile(&sorted, 0.025) - 1.075).abs() < 1e-12);
-        assert!((quantile(&sorted, 0.975) - 3.925).abs() < 1e-12);
-        assert!((quantile(&[7.0], 0.5) - 7.0).abs() < 1e-12);
     }
 
     proptest! {

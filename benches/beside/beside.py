@@ -20,18 +20,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shapes import DECODE_ROWS, SHAPES, Shape, make_checkpoint
+from shapes import DECODE_ROWS, GCG_WIDTH, KL_ROWS, SHAPES, Shape, make_checkpoint, make_second, make_tokenizer
 from tables import tables, write_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+
+PACKAGES = ["torch", "transformers", "peft", "nanogcg"]
 
 # Largest relative difference of the two losses of a step.
 LOSS_TOLERANCE = 1e-3
 # Where PyTorch's two best logits are closer than this, either token is right.
 NEAR_TIE = 1e-4
 
-MEASUREMENTS = ["train", "forward", "decode1", "decode16", "lora", "lora-all"]
+# Least cosine of the two gradients of GCG.
+LEAST_COSINE = 0.9999
+
+MEASUREMENTS = ["train", "forward", "decode1", "decode16", "lora", "lora-all", "gcg", "kl"]
+# Measured at the larger shape only, and what they need beside its checkpoint.
+LARGE_ONLY = {"gcg": make_tokenizer, "kl": make_second}
 # The settings of PyTorch among which the faster one is taken, by a trial before the pairs.
 VARIANTS = {
     "train": ["default", "foreach", "fused"],
@@ -39,9 +46,14 @@ VARIANTS = {
     "lora-all": ["default", "foreach", "fused"],
     "forward": ["eager"],
     "decode": ["loop", "generate"],
+    # Candidates that nanoGCG computes together.
+    "gcg": ["32", "64", "128", "512"],
+    "kl": ["eager"],
 }
+# Bytes that must be free for nanoGCG to compute 512 candidates at once.
+LARGEST_BATCH = 16e9
 # Timed repetitions in each process: about as many as make a process of the larger shape last half a minute.
-REPETITIONS = {"demo": {"decode": 3, "other": 10}, "135m": {"decode": 2, "other": 3}}
+REPETITIONS = {"demo": {"decode": 3, "other": 10}, "135m": {"decode": 2, "gcg": 2, "kl": 1, "other": 3}}
 
 
 class Bench:
@@ -74,6 +86,17 @@ class Bench:
 
 def check_equal(pytorch: dict, plumbline: dict, where: str) -> None:
     """Stops the bench unless both sides computed the same losses and the same tokens."""
+    if "gradient" in plumbline:
+        check_search(plumbline, where)
+        return
+    if "kl" in pytorch:
+        # Only how close they are is kept.
+        theirs, ours = pytorch.pop("kl"), plumbline.pop("kl")
+        differences = [abs(a - b) / abs(a) for a, b in zip(theirs, ours, strict=True)]
+        plumbline["kl_difference"] = max(differences)
+        if max(differences) > LOSS_TOLERANCE:
+            raise SystemExit(f"{where}: KL differs by {max(differences)}, relative.")
+        return
     if "generated" in pytorch:
         check_tokens(pytorch, plumbline["generated"], where)
         return
@@ -83,6 +106,15 @@ def check_equal(pytorch: dict, plumbline: dict, where: str) -> None:
     for step, (a, b) in enumerate(zip(theirs, ours, strict=True), 1):
         if not math.isclose(a, b, rel_tol=LOSS_TOLERANCE):
             raise SystemExit(f"{where}: the losses differ in step {step}: PyTorch {a}, Plumbline {b}.")
+
+
+def check_search(plumbline: dict, where: str) -> None:
+    """Plumbline computed nanoGCG's first step anew: its loss, its gradient, and the losses of its candidates."""
+    for name in ["start_loss_difference", "loss_difference", "lowest_difference"]:
+        if not plumbline[name] <= LOSS_TOLERANCE:
+            raise SystemExit(f"{where}: {name} is {plumbline[name]}.")
+    if plumbline["gradient"]["cosine"] < LEAST_COSINE:
+        raise SystemExit(f"{where}: the gradients differ: {plumbline['gradient']}.")
 
 
 def check_tokens(pytorch: dict, ours: list[list[int]], where: str) -> None:
@@ -104,6 +136,17 @@ def check_tokens(pytorch: dict, ours: list[list[int]], where: str) -> None:
 def faster_variant(bench: Bench, what: str, options: dict, where: str) -> tuple[str, dict[str, float]]:
     """The fastest setting of PyTorch and the seconds of each."""
     seconds = {}
+    if what == "gcg":
+        for variant in VARIANTS[what]:
+            if int(variant) == GCG_WIDTH and free_memory() < LARGEST_BATCH:
+                print(f"{where}: too little memory for {variant} candidates at once", flush=True)
+                continue
+            # A few batches show how long a candidate takes.
+            trial = options | {"width": max(128, int(variant)), "warm_up": 0, "repetitions": 1}
+            found = bench.pytorch(what, variant, **trial)
+            seconds[variant] = sum(found["loss_seconds"]) / sum(found["candidates"])
+            print(f"{where}: nanoGCG {seconds[variant]:.4f} s for a candidate, {variant} at once", flush=True)
+        return min(seconds, key=seconds.__getitem__), seconds
     for variant in VARIANTS[what]:
         if len(VARIANTS[what]) == 1:
             return variant, {}
@@ -112,14 +155,25 @@ def faster_variant(bench: Bench, what: str, options: dict, where: str) -> tuple[
     return min(seconds, key=seconds.__getitem__), seconds
 
 
+def free_memory() -> int:
+    """Bytes that can be taken."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def measure(bench: Bench, shape_name: str, measurement: str, args) -> dict:
     """All pairs of one measurement."""
     where = f"{shape_name} {measurement}"
     what = "decode" if measurement.startswith("decode") else measurement
-    kind = "decode" if what == "decode" else "other"
+    kind = what if what in REPETITIONS[shape_name] else "other"
     options = {"folder": bench.folder / shape_name, "repetitions": args.repetitions or REPETITIONS[shape_name][kind]}
     if what == "decode":
         options["rows"] = {"decode1": 1, "decode16": DECODE_ROWS}[measurement]
+    options["warm_up"] = args.warm_up
+    if what == "kl":
+        options["rows"] = args.answers
     variant, trial = faster_variant(bench, what, options, where)
     pairs = []
     for number in range(args.pairs):
@@ -187,7 +241,7 @@ def about(threads: int) -> dict:
         "cores": os.cpu_count(),
         "threads": threads,
         "commit": commit.stdout.strip(),
-        "versions": {name: version(name) for name in ["torch", "transformers", "peft"]},
+        "versions": {name: version(name) for name in PACKAGES},
     }
 
 
@@ -197,6 +251,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--what", default=",".join(MEASUREMENTS), help="of " + ",".join(MEASUREMENTS))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--repetitions", type=int, help="timed repetitions in each process")
+    parser.add_argument("--warm-up", type=int, default=1, help="repetitions before them that are not timed")
+    parser.add_argument("--answers", type=int, default=KL_ROWS, help="answers of the KL measurement")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=ROOT / "target/beside", help="for checkpoints and results.json")
     parser.add_argument("--binary", type=Path, help="Plumbline's side, if it is built already")
@@ -213,12 +269,16 @@ def arguments() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> dict:
-    absent = [name for name in ["torch", "transformers", "peft"] if importlib.util.find_spec(name) is None]
+    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if absent:
-        raise SystemExit(f"Python lacks {', '.join(absent)}. Install with: pip install torch transformers peft")
+        raise SystemExit(f"Python lacks {', '.join(absent)}. Install with: pip install {' '.join(PACKAGES)}")
     names = list(SHAPES) if args.shape == "both" else [args.shape]
+    wanted = [(name, what) for name in names for what in args.what if what not in LARGE_ONLY or name == "135m"]
     for name in names:
         make_checkpoint(name, args.folder / name)
+    for name, what in wanted:
+        if what in LARGE_ONLY:
+            LARGE_ONLY[what](name, args.folder / name)
     bench = Bench(args.threads, args.binary or build(), args.folder)
     load = os.getloadavg()[0]
     if load > 0.5:
@@ -226,7 +286,7 @@ def run(args: argparse.Namespace) -> dict:
     shapes = {name: SHAPES[name] for name in names}
     results = about(args.threads) | {"load_before": load}
     before = limits(bench, shapes)
-    results["measurements"] = [measure(bench, name, what, args) for name in names for what in args.what]
+    results["measurements"] = [measure(bench, name, what, args) for name, what in wanted]
     results["limits"] = better_limits(before, limits(bench, shapes))
     return results
 

@@ -3,13 +3,17 @@
 //! `beside.py` builds and runs it; its arguments, its settings and what it prints are those of `pytorch_side.py`.
 
 use anyhow::{Context, Result, bail};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use clap::{Parser, ValueEnum};
-use plumbline::model::{self, Adapter, Control, Decoder, GenerateRequest, Sampler};
-use plumbline::text::Encoded;
+use plumbline::attack::gcg::{self, GcgSpec, Slot};
+use plumbline::data::AttackPrompt;
+use plumbline::model::{self, Adapter, Control, Decoder, GenerateRequest, KvCache, Sampler};
+use plumbline::probe;
+use plumbline::text::{Codec, Encoded};
 use plumbline::train::{Objective, Targets, Trainer};
 use rayon::prelude::*;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -22,6 +26,8 @@ const BETA2: f64 = 0.999;
 const WEIGHT_DECAY: f64 = 0.01;
 /// How far a prompt is continued, as in `shapes.py`.
 const NEW_TOKENS: usize = 96;
+/// Answers of the KL measurement that are computed together, as in `shapes.py`.
+const KL_BATCH: usize = 8;
 
 // What is asked of the engine: every call to it is in the functions from here to the end of this part.
 
@@ -62,10 +68,39 @@ fn greedy(decoder: &Decoder, requests: &[GenerateRequest], new_tokens: usize) ->
     Ok(answers.context("the generation was stopped")?.into_iter().map(|a| a.ids).collect())
 }
 
+/// The losses of GCG's candidates, as a step computes them: a few at a time behind what they share.
+fn candidate_losses(
+    decoder: &Decoder,
+    slot: &Slot,
+    cache: &KvCache,
+    candidates: &[Vec<u32>],
+    spec: &GcgSpec,
+) -> Result<Vec<f32>> {
+    let mut losses = Vec::with_capacity(candidates.len());
+    for part in candidates.chunks(gcg::candidates_at_once(std::slice::from_ref(slot))) {
+        let (starts, batch) = slot.branches(&slot.suffix, part);
+        let log_probs = decoder.branch_log_probs(cache, &starts, &batch)?;
+        losses.extend(log_probs.chunks_exact(slot.target.len()).map(|own| spec.loss(own)));
+    }
+    Ok(losses)
+}
+
+/// The loss of a suffix and its gradient `[S, V]` with respect to the suffix's one-hot vectors.
+fn loss_and_gradient(decoder: &Decoder, slot: &Slot) -> Result<(f64, Tensor)> {
+    let batch = slot.whole(&slot.suffix);
+    Ok(decoder.one_hot_gradient(&batch, slot.before.len()..slot.before.len() + slot.suffix.len())?)
+}
+
+/// KL of two models at each token of the answers, answer by answer.
+fn divergences(models: &[Decoder; 2], rows: &[(Vec<u32>, Vec<u32>)], batch: usize) -> Result<Vec<Vec<f32>>> {
+    let curve = probe::kl_per_token(&models[0], &models[1], rows, batch, &mut |_| Control::Continue)?;
+    Ok(curve.context("the measurement was stopped")?.per_prompt)
+}
+
 // The measurements.
 
 /// One measurement of Plumbline for beside.py, as a line of JSON.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 struct Arguments {
     /// What is measured. Without it nothing is: `python benches/beside/beside.py` is the command.
     #[arg(long)]
@@ -100,6 +135,8 @@ enum What {
     LoraAll,
     Forward,
     Decode,
+    Gcg,
+    Kl,
     Limits,
 }
 
@@ -110,6 +147,29 @@ struct Tokens {
     batch: Vec<Vec<u32>>,
     /// Prompts to continue.
     prompts: Vec<Vec<u32>>,
+}
+
+/// `gcg.json`: what nanoGCG's first step began with, and what it drew and found.
+#[derive(Deserialize)]
+struct FirstStep {
+    request: String,
+    answer: String,
+    init: String,
+    before: Vec<u32>,
+    suffix: Vec<u32>,
+    after: Vec<u32>,
+    target: Vec<u32>,
+    candidates: Vec<Vec<u32>>,
+    losses: Vec<f32>,
+    loss: f64,
+}
+
+/// `kl.json`.
+#[derive(Deserialize)]
+struct Texts {
+    /// Tokens of each row that are its prompt.
+    prompt: usize,
+    rows: Vec<Vec<u32>>,
 }
 
 fn main() -> Result<()> {
@@ -131,6 +191,8 @@ fn measure(what: What, arguments: &Arguments) -> Result<Value> {
         What::LoraAll => train(arguments, Some("lora-all"))?,
         What::Forward => forward(arguments)?,
         What::Decode => decode(arguments)?,
+        What::Gcg => gcg_steps(arguments)?,
+        What::Kl => kl(arguments)?,
     };
     result["start_rss"] = start_rss.into();
     result["peak_rss"] = memory("VmHWM")?.into();
@@ -198,6 +260,127 @@ fn decode(arguments: &Arguments) -> Result<Value> {
     }))
 }
 
+/// Steps of a search, and beside them the losses of the candidates that nanoGCG drew first.
+fn gcg_steps(arguments: &Arguments) -> Result<Value> {
+    let (decoder, codec) = (load(&arguments.folder)?, Codec::from_folder(&arguments.folder)?);
+    let theirs: FirstStep = json(arguments, "gcg.json")?;
+    let spec = GcgSpec {
+        steps: 1 + arguments.warm_up + arguments.repetitions,
+        init: theirs.init.clone(),
+        target_tokens: Some(theirs.target.len()),
+        ..GcgSpec::default()
+    };
+    let prompt = AttackPrompt {
+        id: "beside".to_owned(),
+        goal: theirs.request,
+        target: Some(theirs.answer),
+        ..AttackPrompt::default()
+    };
+    let slot = Slot::new(&decoder, &codec, &prompt, "", &spec)?;
+    let (before, suffix, after) = (&slot.before, &slot.suffix, &slot.after);
+    if (before, suffix, after, &slot.target)
+        != (&theirs.before, &theirs.suffix, &theirs.after, &theirs.target)
+    {
+        bail!("the two sides read different tokens: {slot:?}");
+    }
+
+    // What both sides must agree in.
+    let (loss, gradient) = loss_and_gradient(&decoder, &slot)?;
+    let file = arguments.folder.join("gcg.safetensors");
+    let expected = candle_core::safetensors::load(file, &Device::Cpu)?;
+    let expected = expected.get("gradient").context("gcg.safetensors lacks the gradient")?;
+    let mut cache = slot.cache(&decoder)?;
+    decoder.extend(&mut cache, &[0], &[suffix])?;
+    let losses = candidate_losses(&decoder, &slot, &cache, &theirs.candidates, &spec)?;
+    let loss_seconds = repeat(arguments, &mut || {
+        black_box(candidate_losses(&decoder, &slot, &cache, &theirs.candidates, &spec)?);
+        Ok(())
+    })?;
+    let lowest = |losses: &[f32]| {
+        losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map(|(i, &loss)| (i, loss))
+    };
+    let (Some((own_best, _)), Some((_, their_lowest))) = (lowest(&losses), lowest(&theirs.losses)) else {
+        bail!("nanoGCG drew no candidates");
+    };
+    let relative = |(a, b): (&f32, &f32)| f64::from((a - b).abs() / b.abs());
+
+    // Whole steps, from when one is over until the next one is; the first also prepares the search.
+    let batch = gcg::candidates_at_once(std::slice::from_ref(&slot));
+    let spec = GcgSpec { batch: Some(batch), ..spec };
+    let (mut times, mut counts) = (Vec::new(), Vec::new());
+    gcg::optimise(&decoder, &codec, &[slot], &spec, (0, "beside"), &mut |step| {
+        times.push(Instant::now());
+        counts.push(step.candidates);
+        Control::Continue
+    })?;
+    let seconds: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    let counts = &counts[1 + arguments.warm_up..];
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    Ok(json!({
+        "seconds": seconds[arguments.warm_up..],
+        "loss_seconds": loss_seconds,
+        "loss_candidates": theirs.candidates.len(),
+        "candidates": counts,
+        "tokens": sorted[sorted.len() / 2],
+        "batch": batch,
+        "loss_difference": losses.iter().zip(&theirs.losses).map(relative).fold(0.0, f64::max),
+        // How much above their lowest loss they found that of the candidate that is lowest here.
+        "lowest_difference": f64::from((theirs.losses[own_best] - their_lowest) / their_lowest),
+        "start_loss_difference": ((loss - theirs.loss) / theirs.loss).abs(),
+        "gradient": likeness(&gradient, expected)?,
+    }))
+}
+
+/// How like two tensors are: the cosine of the angle between them, and max |a − b| / max |b|.
+fn likeness(a: &Tensor, b: &Tensor) -> Result<Value> {
+    let (a, b) = (a.flatten_all()?.to_vec1::<f32>()?, b.flatten_all()?.to_vec1::<f32>()?);
+    let dot = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
+    let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+    let largest = b.iter().fold(0_f32, |most, b| most.max(b.abs()));
+    let difference = a.iter().zip(&b).fold(0_f32, |most, (a, b)| most.max((a - b).abs()));
+    Ok(json!({ "cosine": cosine, "difference": difference / largest }))
+}
+
+fn kl(arguments: &Arguments) -> Result<Value> {
+    let models = [load(&arguments.folder)?, load(&arguments.folder.join("second"))?];
+    let texts: Texts = json(arguments, "kl.json")?;
+    let rows: Vec<(Vec<u32>, Vec<u32>)> = texts
+        .rows
+        .iter()
+        .take(arguments.rows)
+        .map(|row| (row[..texts.prompt].to_vec(), row[texts.prompt..].to_vec()))
+        .collect();
+    // Reads all weights, so that what is resident then is them and the program.
+    for model in &models {
+        logits(model, &[vec![0]])?;
+    }
+    let ready = reset_peak()?;
+    for _ in 0..arguments.warm_up {
+        divergences(&models, &rows[..KL_BATCH.min(rows.len())], KL_BATCH)?;
+    }
+    let mut found = Vec::new();
+    let timed = Arguments { warm_up: 0, ..arguments.clone() };
+    let seconds = repeat(&timed, &mut || {
+        found = divergences(&models, &rows, KL_BATCH)?;
+        Ok(())
+    })?;
+    let count: usize = rows.iter().map(|(_, answer)| answer.len()).sum();
+    Ok(json!({
+        "seconds": seconds,
+        "tokens": count,
+        "kl": found.concat(),
+        "ready_rss": ready,
+        "work_peak_rss": memory("VmHWM")?,
+    }))
+}
+
+/// Forgets the peak of resident memory so far, and returns what is resident now.
+fn reset_peak() -> Result<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").context("memory is measured on Linux only")?;
+    memory("VmRSS")
+}
+
 /// Warms up and then times `work`, in seconds.
 fn repeat(arguments: &Arguments, work: &mut dyn FnMut() -> Result<()>) -> Result<Vec<f64>> {
     for _ in 0..arguments.warm_up {
@@ -230,10 +413,15 @@ fn mean_loss(logits: &Tensor, rows: &[Vec<u32>]) -> Result<f64> {
 }
 
 fn tokens(arguments: &Arguments) -> Result<Tokens> {
-    let file = arguments.folder.join("tokens.json");
+    json(arguments, "tokens.json")
+}
+
+/// A file of the checkpoint's folder that the Python side wrote.
+fn json<T: DeserializeOwned>(arguments: &Arguments, name: &str) -> Result<T> {
+    let file = arguments.folder.join(name);
     let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
     serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not as shapes.py writes it", file.display()))
+        .with_context(|| format!("{} is not as the Python side writes it", file.display()))
 }
 
 /// A line of /proc/self/status in bytes: `VmRSS` is what is resident now, `VmHWM` its peak.

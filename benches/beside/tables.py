@@ -3,7 +3,7 @@
 import statistics
 from pathlib import Path
 
-from shapes import NEW_TOKENS, SHAPES
+from shapes import KL_ANSWER, KL_PROMPT, NEW_TOKENS, SHAPES, Shape
 
 BEGIN, END = "<!-- beside.py: begin -->", "<!-- beside.py: end -->"
 
@@ -15,6 +15,8 @@ AIMS = {
     ("135m", "decode16"): {"speed": 1.5},
     ("135m", "lora"): {"speed": 1.0, "memory": 0.8},
     ("135m", "lora-all"): {"speed": 1.0, "memory": 0.8},
+    ("135m", "gcg"): {"speed": 2.0},
+    ("135m", "kl"): {"speed": 1.2, "work_memory": 1 / 3},
 }
 NAMES = {
     "train": "training step",
@@ -23,6 +25,8 @@ NAMES = {
     "decode16": "decode, batch 16",
     "lora": "LoRA step, q and v",
     "lora-all": "LoRA step, all linears",
+    "gcg": "GCG, candidates of whole steps",
+    "kl": "KL per token",
 }
 
 
@@ -32,6 +36,38 @@ def seconds(side: dict) -> float:
 
 def median_of(pairs: list[dict], value) -> float:
     return statistics.median(value(pair) for pair in pairs)
+
+
+def product_seconds(shape: Shape, limits: dict) -> tuple[float, float]:
+    """What the matrix products of one token take at the best rates: those of all blocks, and that of the output layer."""
+    body = head = 0.0
+    for n, k, times in shape.products():
+        product = f"{shape.batch_tokens}x{n}x{k}"
+        took = times * 2 * n * k / max(limits[s]["products"][product] for s in limits)
+        if n == shape.vocab_size:
+            head += took
+        else:
+            body += took
+    return body, head
+
+
+def candidate_seconds(shape: Shape, limits: dict, pytorch: dict) -> float:
+    """What a candidate of GCG needs at least: tokens from its swap on, which is in the middle of the suffix on average, but
+    for the target's last, and the logits that the target is read from."""
+    body, head = product_seconds(shape, limits)
+    lengths = pytorch["lengths"]
+    tokens = (lengths["suffix"] + 1) / 2 + lengths["after"] + lengths["target"] - 1
+    return tokens * body + lengths["target"] * head
+
+
+def search_seconds(shape: Shape, limits: dict, pytorch: dict, side: dict) -> float:
+    """What a whole step needs at least: the candidates, and the gradient, forwards and backwards behind the prefix, with
+    its product with the embeddings."""
+    body, head = product_seconds(shape, limits)
+    lengths = pytorch["lengths"]
+    tokens = lengths["suffix"] + lengths["after"] + lengths["target"] - 1
+    gradient = 2 * tokens * body + (2 * lengths["target"] + lengths["suffix"]) * head
+    return side["tokens"] * candidate_seconds(shape, limits, pytorch) + gradient
 
 
 def share_of_limit(measurement: dict, side: str, limits: dict) -> float | None:
@@ -44,12 +80,15 @@ def share_of_limit(measurement: dict, side: str, limits: dict) -> float | None:
     """
     shape, what, pairs = SHAPES[measurement["shape"]], measurement["what"], measurement["pairs"]
     if what in ("train", "forward"):
-        ideal = 0.0
-        for n, k, times in shape.products():
-            product = f"{shape.batch_tokens}x{n}x{k}"
-            rate = max(limits[s]["products"][product] for s in limits)
-            ideal += times * 2 * shape.batch_tokens * n * k / rate
+        ideal = shape.batch_tokens * sum(product_seconds(shape, limits))
         return (3 if what == "train" else 1) * ideal / median_of(pairs, lambda p: seconds(p[side]))
+    if what == "kl":
+        body, head = product_seconds(shape, limits)
+        tokens = pairs[0][side]["tokens"]
+        ideal = 2 * tokens * (body * (KL_PROMPT + KL_ANSWER) / KL_ANSWER + head)
+        return ideal / median_of(pairs, lambda p: seconds(p[side]))
+    if what == "gcg":
+        return median_of(pairs, lambda p: search_seconds(shape, limits, p["pytorch"], p[side]) / seconds(p[side]))
     # The small shape's weights stay in the processor's caches.
     if what == "decode1" and measurement["shape"] == "135m":
         bandwidth = max(limits[s]["bandwidth"] for s in limits)
@@ -60,6 +99,11 @@ def share_of_limit(measurement: dict, side: str, limits: dict) -> float | None:
 
         return shape.weight_bytes() / median_of(pairs, token) / bandwidth
     return None
+
+
+def work_memory(side: dict) -> int:
+    """The peak above what was resident when all weights were there and nothing had been computed."""
+    return side["work_peak_rss"] - side["ready_rss"]
 
 
 def numbers(measurement: dict, limits: dict) -> dict:
@@ -78,6 +122,12 @@ def numbers(measurement: dict, limits: dict) -> dict:
     if built:
         ratios = [seconds(p["pytorch"]) / seconds(p["plumbline"]) for p in pairs]
         found |= {"speed": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
+        if "work_peak_rss" in pairs[0]["pytorch"]:
+            for side in sides:
+                found[side]["work"] = median_of(pairs, lambda p: work_memory(p[side]))
+            found["work_memory"] = median_of(
+                pairs, lambda p: work_memory(p["plumbline"]) / work_memory(p["pytorch"])
+            )
         found["memory"] = median_of(pairs, lambda p: p["plumbline"]["peak_rss"] / p["pytorch"]["peak_rss"])
         found["memory_above_start"] = median_of(
             pairs,
@@ -99,6 +149,9 @@ def verdict(measurement: dict, found: dict) -> str:
     if "memory" in aims:
         asked.append(f"memory ≤ {aims['memory']:.1f}×")
         reached.append("memory" in found and found["memory"] <= aims["memory"])
+    if "work_memory" in aims:
+        asked.append(f"memory of the work ≤ {aims['work_memory']:.2f}×")
+        reached.append("work_memory" in found and found["work_memory"] <= aims["work_memory"])
     if "limit" in aims:
         asked.append(f"≥ {aims['limit']:.0%} of the limit")
         limit = found["plumbline"].get("limit")
@@ -113,6 +166,46 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def search_table(measurement: dict, limits: dict) -> str:
+    """GCG by its own measures: whole steps, and the losses of the same candidates on both sides."""
+    pairs, shape = measurement["pairs"], SHAPES[measurement["shape"]]
+
+    def loss_rate(pair: dict, side: str) -> float:
+        count = pair["plumbline"]["loss_candidates"] if side == "plumbline" else pair["pytorch"]["tokens"]
+        return count / statistics.median(pair[side]["loss_seconds"])
+
+    rows = []
+    for name, rate, ideal in [
+        (
+            "steps/s, gradient, sampling and filter included",
+            lambda p, side: 1 / seconds(p[side]),
+            lambda p, side: 1 / search_seconds(shape, limits, p["pytorch"], p[side]),
+        ),
+        (
+            "losses of the candidates alone, candidates/s",
+            loss_rate,
+            lambda p, side: 1 / candidate_seconds(shape, limits, p["pytorch"]),
+        ),
+    ]:
+        ratios = [rate(p, "plumbline") / rate(p, "pytorch") for p in pairs]
+        shares = {
+            side: median_of(pairs, lambda p, side=side: rate(p, side) / ideal(p, side))
+            for side in ["plumbline", "pytorch"]
+        }
+        digits = 4 if "steps" in name else 1
+        rows.append([
+            name,
+            *(f"{median_of(pairs, lambda p, side=side: rate(p, side)):.{digits}f}" for side in ["pytorch", "plumbline"]),
+            f"**{statistics.median(ratios):.2f}×** ({min(ratios):.2f}–{max(ratios):.2f})",
+            f"{shares['plumbline']:.0%} ({shares['pytorch']:.0%})",
+        ])
+    return markdown_table(
+        ["GCG, 135m", f"nanoGCG ({measurement['variant']} at once)", "Plumbline", "ratio (lowest–highest pair)",
+         "of the bound (nanoGCG)"],
+        rows,
+    )
+
+
 def tables(results: dict) -> str:
     """Everything that docs/performance.md shows of a run."""
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
@@ -123,11 +216,18 @@ def tables(results: dict) -> str:
         f"medians of {count} pairs; {versions}; Plumbline {results['commit']}; "
         f"load of the machine before: {results['load_before']:.1f}."
     )
-    speed, memory = [], []
+    speed, memory, search, work = [], [], [], []
     for measurement in results["measurements"]:
         found = numbers(measurement, results["limits"])
         name = [measurement["shape"], NAMES[measurement["what"]]]
         theirs, ours = found["pytorch"], found["plumbline"]
+        if measurement["what"] == "gcg":
+            search.append(search_table(measurement, results["limits"]))
+        if "work_memory" in found:
+            work.append(
+                f"Above the weights, {name[1]} takes {ours['work'] / 1e6:.0f} MB, PyTorch {theirs['work'] / 1e6:.0f} MB: "
+                f"**{found['work_memory']:.2f}×**."
+            )
         built = bool(ours)
         limit = f"{ours['limit']:.0%} ({theirs['limit']:.0%})" if built and ours["limit"] else "–"
         speed.append([
@@ -165,8 +265,10 @@ def tables(results: dict) -> str:
              "of the limit (PyTorch)", "aim"],
             speed,
         ),
+        *search,
         "**Peak of resident memory, MB (in brackets: before the model was loaded)**",
         markdown_table(["shape", "what", "PyTorch", "Plumbline", "ratio", "ratio above the start"], memory),
+        *work,
         "**The machine's limits**",
         markdown_table(["m × n × k", "torch.mm, torch.sum", "gemm crate, own sum"], reached),
     ]) + "\n"

@@ -19,9 +19,6 @@ use std::time::Instant;
 /// Rows that go into one call of the generator, in batches: answers are kept after each such call.
 const BATCHES_A_CALL: usize = 8;
 
-/// Tokens of GCG's candidates that are computed together unless the spec says how many candidates.
-const GCG_TOKENS: usize = 4096;
-
 /// What stays the same while the battery goes through models and attacks.
 pub(super) struct Battery<'a, 's> {
     spec: &'a EvaluateSpec,
@@ -487,9 +484,7 @@ impl<'a, 's> Battery<'a, 's> {
     ) -> Result<Option<GcgResult>, EvaluateError> {
         let mut gcg = gcg.clone();
         if gcg.batch.is_none() {
-            let longest =
-                slots.iter().map(|s| s.suffix.len() + s.after.len() + s.target.len()).max().unwrap_or(1);
-            let batch = (GCG_TOKENS / longest).max(1);
+            let batch = gcg::candidates_at_once(slots);
             self.sink.decided("GCG candidates at once", batch.to_string());
             gcg.batch = Some(batch);
         }

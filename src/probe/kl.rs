@@ -4,7 +4,7 @@ use super::{answer_hidden, comparable};
 use crate::model::{Control, Decoder, ModelError, kl_divergence};
 
 /// Elements of logits of each model that are in memory at once.
-const LOGITS_AT_ONCE: usize = 1 << 23;
+const LOGITS_AT_ONCE: usize = 1 << 24;
 
 /// The curve of KL per answer token over many answers. Index 0 is answer token t = 1.
 #[derive(Clone, Debug, Default, PartialEq)]

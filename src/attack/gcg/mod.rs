@@ -187,6 +187,16 @@ fn allowed(decoder: &Decoder, codec: &Codec, non_ascii: bool) -> Vec<bool> {
         .collect()
 }
 
+/// Tokens of candidates that are computed together unless the spec says how many candidates.
+const TOKENS: usize = 4096;
+
+/// Candidates that are computed together where the spec leaves it open: as many as keep memory small.
+#[must_use]
+pub fn candidates_at_once(slots: &[Slot]) -> usize {
+    let longest = slots.iter().map(|s| s.suffix.len() + s.after.len() + s.target.len()).max().unwrap_or(1);
+    (TOKENS / longest.max(1)).max(1)
+}
+
 /// What stays the same from step to step.
 struct Search<'a> {
     decoder: &'a Decoder,

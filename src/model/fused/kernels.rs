@@ -171,6 +171,44 @@ fn log_sum_exp(x: &[f32]) -> f32 {
     max + (sum_lanes(sums) + rest).ln()
 }
 
+/// ln Σ exp of numbers that come in parts.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSumExp {
+    max: f32,
+    /// Σ exp(x − max).
+    sum: f32,
+}
+
+impl Default for LogSumExp {
+    fn default() -> Self {
+        Self { max: f32::NEG_INFINITY, sum: 0.0 }
+    }
+}
+
+impl LogSumExp {
+    /// ln Σ exp of what came so far.
+    #[must_use]
+    pub fn value(self) -> f32 {
+        self.max + self.sum.ln()
+    }
+}
+
+/// Takes more numbers into a ln Σ exp.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
+pub fn log_sum_exp_onto(x: &[f32], so_far: &mut LogSumExp) {
+    let max = max_lanes(x).max(so_far.max);
+    let before = if so_far.sum > 0.0 { so_far.sum * exp(so_far.max - max) } else { 0.0 };
+    let mut sums = [0.0_f32; LANES];
+    let (lanes, rest) = x.as_chunks::<LANES>();
+    for c in lanes {
+        for l in 0..LANES {
+            sums[l] += exp(c[l] - max);
+        }
+    }
+    let rest: f32 = rest.iter().map(|&v| exp(v - max)).sum();
+    *so_far = LogSumExp { max, sum: before + sum_lanes(sums) + rest };
+}
+
 /// The dot product of two slices of equal length.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma", "x86_64+avx2+fma"))]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -588,6 +626,17 @@ mod tests {
             let x = i as f32 * 0.01;
             let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
             assert!((ours - exact).abs() <= 3e-7 * exact, "exp({x}) = {ours}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn a_log_sum_of_parts_is_that_of_the_whole() {
+        let x: Vec<f32> = (0..101).map(|i| (i as f32 * 0.7).sin() * 30.0).collect();
+        let exact = x.iter().map(|&v| f64::from(v).exp()).sum::<f64>().ln();
+        for size in [1, 16, 37, 101] {
+            let mut sum = LogSumExp::default();
+            x.chunks(size).for_each(|part| log_sum_exp_onto(part, &mut sum));
+            assert!((f64::from(sum.value()) - exact).abs() < 1e-5, "parts of {size}");
         }
     }
 

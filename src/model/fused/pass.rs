@@ -9,7 +9,11 @@ use crate::model::gradients::HostGradients;
 use crate::model::rope::Rotary;
 use crate::model::weights::Weights;
 use candle_core::Result;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+
+/// Tokens of the vocabulary whose logits are made at once where only log-probabilities are wanted.
+const VOCAB_BLOCK: usize = 4096;
 
 /// Elements of logits that are in memory at once while a loss is computed.
 pub const LOGITS_AT_ONCE: usize = 1 << 24;
@@ -62,16 +66,59 @@ pub fn hidden(
     input: Input<'_>,
     rows: &[&[u32]],
     starts: &[usize],
-    mut caches: Option<&mut [&mut [LayerCache]]>,
+    caches: Option<&mut [&mut [LayerCache]]>,
 ) -> Result<Vec<f32>> {
     input.pool.begin();
-    through(input, rows, starts, |layer, forward| match &mut caches {
-        None => forward(Past::None),
-        Some(caches) => {
-            let mut layers: Vec<&mut LayerCache> = caches.iter_mut().map(|row| &mut row[layer]).collect();
-            forward(Past::Own(&mut layers))
+    let Some(caches) = caches else {
+        let tasks = side_by_side(rows);
+        let longest = tasks.iter().map(|(members, _)| tokens_of(&rows[members.clone()])).max().unwrap_or(0);
+        // Many tokens go in groups of rows side by side, one on each thread: nobody waits. Unless one group is much longer
+        // than a thread's share, for which all would wait.
+        if tasks.len() < threads().max(2) || longest * threads() * 4 > tokens_of(rows) * 5 {
+            return through(input, rows, starts, |_, forward| forward(Past::None));
         }
+        let alone = |(members, _): (Range<usize>, usize)| {
+            kernels::alone(|| {
+                through(input, &rows[members.clone()], &starts[members], |_, forward| forward(Past::None))
+            })
+        };
+        let parts = kernels::map_tasks(tasks, alone).into_iter().collect::<Result<Vec<_>>>()?;
+        let mut all = input.pool.take(parts.iter().map(Vec::len).sum());
+        let mut rest = all.as_mut_slice();
+        for part in parts {
+            let (own, others) = rest.split_at_mut(part.len());
+            own.copy_from_slice(&part);
+            input.pool.give(part);
+            rest = others;
+        }
+        return Ok(all);
+    };
+    through(input, rows, starts, |layer, forward| {
+        let mut layers: Vec<&mut LayerCache> = caches.iter_mut().map(|row| &mut row[layer]).collect();
+        forward(Past::Own(&mut layers))
     })
+}
+
+fn tokens_of(rows: &[&[u32]]) -> usize {
+    rows.iter().map(|row| row.len()).sum()
+}
+
+/// Rows cut into one group for each thread, none of fewer tokens than [`GROUP_TOKENS`] but the last: the rows of each, and
+/// the packed position of its first token.
+fn side_by_side(rows: &[&[u32]]) -> Vec<(Range<usize>, usize)> {
+    let size = tokens_of(rows).div_ceil(threads()).max(GROUP_TOKENS);
+    let mut groups = Vec::new();
+    let (mut first, mut token) = (0, 0);
+    while first < rows.len() {
+        let (mut end, mut n) = (first, 0);
+        while end < rows.len() && n < size {
+            n += rows[end].len();
+            end += 1;
+        }
+        groups.push((first..end, token));
+        (first, token) = (end, token + n);
+    }
+    groups
 }
 
 /// A block's forward pass, given what the rows go on from.
@@ -119,7 +166,7 @@ fn head_into(config: &Config, table: &[f32], hidden: &[f32], logits: &mut [f32])
 /// log softmax(logits)[target] of each target, whose logits are those of the token at packed position `from`.
 pub fn log_probs(input: Input<'_>, rows: &[&[u32]], from: &[usize], targets: &[u32]) -> Result<Vec<f32>> {
     let hidden = hidden(input, rows, &vec![0; rows.len()], None)?;
-    let result = loss(input, &hidden, from, targets, None)?;
+    let result = target_log_probs(input, &hidden, from, targets)?;
     input.pool.give(hidden);
     Ok(result)
 }
@@ -137,31 +184,62 @@ pub fn branch_log_probs(
     targets: &[u32],
 ) -> Result<Vec<f32>> {
     input.pool.begin();
-    let tokens = rows.iter().map(|r| r.len()).sum::<usize>();
-    let size = tokens.div_ceil(threads()).max(GROUP_TOKENS);
     let mut tasks = Vec::new();
-    let (mut first, mut token, mut target) = (0, 0, 0);
-    while first < rows.len() {
-        let (mut end, mut n) = (first, 0);
-        while end < rows.len() && n < size {
-            n += rows[end].len();
-            end += 1;
-        }
-        let count = from[target..].partition_point(|&at| at < token + n);
-        tasks.push((first..end, token, target..target + count));
-        (first, token, target) = (end, token + n, target + count);
+    let mut target = 0;
+    for (members, token) in side_by_side(rows) {
+        let end = token + tokens_of(&rows[members.clone()]);
+        let count = from[target..].partition_point(|&at| at < end);
+        tasks.push((members, token, target..target + count));
+        target += count;
     }
     let found = kernels::map_tasks(tasks, |(members, token, span)| {
         kernels::alone(|| {
             let (rows, starts) = (&rows[members.clone()], &starts[members]);
             let hidden = through(input, rows, starts, |layer, forward| forward(Past::Trunk(&trunk[layer])))?;
             let from: Vec<usize> = from[span.clone()].iter().map(|at| at - token).collect();
-            let found = loss(input, &hidden, &from, &targets[span], None)?;
+            let found = target_log_probs(input, &hidden, &from, &targets[span])?;
             input.pool.give(hidden);
             Ok(found)
         })
     });
     Ok(found.into_iter().collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// log softmax(logits)[target] of each target. Logits are made for a part of the vocabulary at a time and used up at once:
+/// each weight of the output layer is read once for all targets, and no row of logits is ever whole.
+fn target_log_probs(input: Input<'_>, hidden: &[f32], from: &[usize], targets: &[u32]) -> Result<Vec<f32>> {
+    let (config, pool) = (input.config, input.pool);
+    let (width, vocab) = (config.hidden_size, config.vocab_size);
+    let table = host(&input.weights.head)?;
+    let block = VOCAB_BLOCK.min(vocab);
+    let rows = (LOGITS_AT_ONCE / block).min(from.len().max(1));
+    let mut log_probs = Vec::with_capacity(from.len());
+    let (mut picked, mut logits) = (pool.take(rows * width), pool.take(rows * block));
+    for (from, targets) in from.chunks(rows).zip(targets.chunks(rows)) {
+        let picked = &mut picked[..from.len() * width];
+        for (row, &at) in picked.chunks_exact_mut(width).zip(from) {
+            row.copy_from_slice(&hidden[at * width..(at + 1) * width]);
+        }
+        let mut sums = vec![kernels::LogSumExp::default(); from.len()];
+        let mut chosen = vec![0.0; from.len()];
+        for (first, table) in (0..vocab).step_by(block).zip(table.chunks(block * width)) {
+            let n = table.len() / width;
+            let logits = &mut logits[..from.len() * n];
+            head_into(config, table, picked, logits);
+            let tasks = logits.chunks_exact(n).zip(&mut sums).zip(targets.iter().zip(&mut chosen)).collect();
+            kernels::map_tasks(tasks, |((row, sum), (target, chosen))| {
+                let row: &[f32] = row;
+                kernels::log_sum_exp_onto(row, sum);
+                if let Some(logit) = (*target as usize).checked_sub(first).and_then(|at| row.get(at)) {
+                    *chosen = *logit;
+                }
+            });
+        }
+        log_probs.extend(chosen.iter().zip(&sums).map(|(logit, sum)| logit - sum.value()));
+    }
+    pool.give(picked);
+    pool.give(logits);
+    Ok(log_probs)
 }
 
 /// What the head's backward pass needs beside the targets.
@@ -180,7 +258,7 @@ fn loss(
     hidden: &[f32],
     from: &[usize],
     targets: &[u32],
-    mut backward: Option<HeadBackward<'_>>,
+    back: HeadBackward<'_>,
 ) -> Result<Vec<f32>> {
     let (config, pool) = (input.config, input.pool);
     let (width, vocab) = (config.hidden_size, config.vocab_size);
@@ -203,7 +281,6 @@ fn loss(
         });
         let first = log_probs.len();
         log_probs.extend(found.iter().map(|(log_prob, _)| *log_prob));
-        let Some(back) = &mut backward else { continue };
         let weights: Vec<f32> =
             found.iter().enumerate().map(|(i, (lp, _))| (back.derivative)(first + i, *lp)).collect();
         let cap = config.final_logit_softcapping.map(|cap| cap as f32);
@@ -340,7 +417,7 @@ fn group(
     let hidden = context.norm(&last, &weights.norm)?;
     let mut dhidden = pool.zeros(hidden.len());
     let back = HeadBackward { derivative, dhidden: &mut dhidden, gradients };
-    let log_probs = loss(input, &hidden, from, targets, Some(back))?;
+    let log_probs = loss(input, &hidden, from, targets, back)?;
     pool.give(hidden);
     let mut dx = pool.zeros(last.len());
     context.norm_backward(&last, &weights.norm, &dhidden, &mut dx, gradients)?;

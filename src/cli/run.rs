@@ -250,7 +250,21 @@ fn table(summary: &Summary) -> String {
         line("Utility".into());
     }
     for row in &summary.utility {
-        line(format!("  {:<16} {:<40} {} · {}", row.model, row.task, row.rate.text(), row.metric));
+        line(format!("  {:<16} {:<40} {} · {}", row.model, row.task, row.text(), row.metric));
+    }
+    if !summary.pairs.is_empty() {
+        line("The same prompts, two models".into());
+    }
+    for row in &summary.pairs {
+        let who = format!("{} → {}", row.before, row.after);
+        let what = format!("{} {}", row.attack, row.setting);
+        line(format!(
+            "  {who:<24} {:<32} {} · {} · {}",
+            what.trim(),
+            row.change.text(),
+            row.test.text(),
+            row.judge
+        ));
     }
     text
 }

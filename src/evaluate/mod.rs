@@ -13,14 +13,15 @@ pub use judging::judge_responses;
 pub use run::{Material, PromptSet, evaluate};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{
-    ANY_SETTING, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, RESAMPLES, RateRow, SAFE_RATE, Summary,
-    UtilityRow, half_position, rate_of, safety_depth, summarise,
+    ANY_SETTING, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, PairRow, RESAMPLES, RateRow, SAFE_RATE,
+    Summary, UtilityRow, half_position, rate_of, safety_depth, summarise,
 };
 
 use crate::attack::gcg::GcgError;
 use crate::judge::{Case, JudgeError, Verdict};
 use crate::model::{Control, Finish, ModelError};
 use crate::text::{Message, TextError};
+use crate::utility::ChoiceError;
 use serde::{Deserialize, Serialize};
 
 /// The `attack` of answers to utility tasks.
@@ -74,7 +75,10 @@ pub struct Response {
     /// Whether the answer to a utility task is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correct: Option<bool>,
-    /// How a utility task was scored.
+    /// What the answer to a utility task is worth, 0..=1; nothing where something else has to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// How a utility task is scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
 }
@@ -238,6 +242,9 @@ pub enum EvaluateError {
         /// What happened.
         source: GcgError,
     },
+    /// A task cannot be scored.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     /// Words could not be turned into ids, or back.
     #[error("model {model}: {source}")]
     Text {

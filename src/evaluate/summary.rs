@@ -1,12 +1,15 @@
 //! What an evaluation found, in numbers that never stand without n and an interval.
 
 use super::{EvaluateSpec, REFERENCE, Records, Response, UTILITY};
-use crate::data::reads_as_refusal;
+use crate::data::{Metric, reads_as_refusal};
 use crate::judge::Verdict;
 use crate::model::Finish;
 use crate::probe::KlCurve;
 use crate::rng;
-use crate::stats::{Rate, clustered_rate, mean_std};
+use crate::stats::{
+    Difference, McNemar, Mean, Rate, clustered_mcnemar, clustered_mean, clustered_rate, mcnemar, mean_std,
+    paired_difference,
+};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -111,10 +114,55 @@ pub struct UtilityRow {
     pub task: String,
     /// How answers were scored.
     pub metric: String,
-    /// The share of right answers.
-    pub rate: Rate,
+    /// The share of right answers, where answers are right or wrong.
+    pub rate: Option<Rate>,
+    /// The mean of the scores, where there is something between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Mean>,
     /// How the interval was made.
     pub interval: String,
+    /// Answers that something else has to score: a judge, or tests run elsewhere.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unscored: usize,
+}
+
+impl UtilityRow {
+    /// The share or the mean, 0..=1.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.mean.map(|mean| mean.value).or(self.rate.map(|rate| rate.value())).unwrap_or(0.0)
+    }
+
+    /// It in words, with n and interval.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match (self.mean, self.rate) {
+            (Some(mean), _) => mean.text(),
+            (None, Some(rate)) if rate.n > 0 => rate.text(),
+            _ => format!("{} answers wait to be scored", self.unscored),
+        }
+    }
+}
+
+/// Two models on the same prompts, or the same tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairRow {
+    /// Id of the one model.
+    pub before: String,
+    /// Id of the other.
+    pub after: String,
+    /// Id of the set.
+    pub set: String,
+    /// The attack, or [`UTILITY`].
+    pub attack: String,
+    /// The setting, or the task.
+    pub setting: String,
+    /// Name of the judge, or how the task is scored.
+    pub judge: String,
+    /// How much larger the share of harmful (or right) answers is in the other model.
+    pub change: Difference,
+    /// Which prompts flipped, and whether by chance.
+    pub test: McNemar,
 }
 
 /// How deep a model's safety is.
@@ -152,6 +200,9 @@ pub struct Summary {
     /// How answers to plain requests begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<OpeningRow>,
+    /// Each two models compared, prompt by prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<PairRow>,
 }
 
 /// Everything that the logs of an evaluation say, in the order of its models, sets and attacks.
@@ -206,7 +257,99 @@ pub fn summarise(spec: &EvaluateSpec, records: &Records) -> Summary {
         summary.rates.append(&mut rates);
         summary.utility.extend(utility_rows(model, records, spec.seed));
     }
+    summary.pairs = pair_rows(spec, records, &cells, &judges, &judge);
     summary
+}
+
+/// Every two models on every setting but the ways of sampling, and on every task whose answers are right or wrong.
+fn pair_rows<'a>(
+    spec: &'a EvaluateSpec,
+    records: &'a Records,
+    cells: &Cells<'a>,
+    judges: &[&str],
+    judged: &Judged<'_>,
+) -> Vec<PairRow> {
+    let mut rows = Vec::new();
+    for (i, before) in spec.models.iter().enumerate() {
+        for after in &spec.models[i + 1..] {
+            for set in &spec.prompts {
+                for attack in spec.attacks.iter().map(super::AttackSpec::name) {
+                    if attack == "decoding" {
+                        continue;
+                    }
+                    for setting in cells.settings(before, set, attack) {
+                        for judge in judges {
+                            let harmful = |response: &Response| match judged(judge, response)? {
+                                Verdict::Unparsed => None,
+                                verdict => Some(verdict.is_harmful()),
+                            };
+                            let (b, a) = (
+                                cells.get(before, set, attack, setting),
+                                cells.get(after, set, attack, setting),
+                            );
+                            let names = [before, after, set, attack, setting, judge];
+                            rows.extend(pair_row(names, b, a, &harmful, spec.seed));
+                        }
+                    }
+                }
+            }
+            let right = |response: &Response| response.correct;
+            let of = |model: &str| -> BTreeMap<&'a str, Vec<&'a Response>> {
+                let mut tasks: BTreeMap<&str, Vec<&Response>> = BTreeMap::new();
+                for response in records.responses.iter().filter(|r| r.attack == UTILITY && r.model == model) {
+                    tasks.entry(&response.setting).or_default().push(response);
+                }
+                tasks
+            };
+            let (b, a) = (of(before), of(after));
+            for (task, b) in &b {
+                let Some(a) = a.get(task) else { continue };
+                let metric = b.first().and_then(|r| r.metric.clone()).unwrap_or_default();
+                let set = b.first().map_or("", |r| r.set.as_str());
+                rows.extend(pair_row([before, after, set, UTILITY, task, &metric], b, a, &right, spec.seed));
+            }
+        }
+    }
+    rows
+}
+
+/// Answers to the same prompts under the same seed, in both models.
+fn pair_row(
+    [before, after, set, attack, setting, judge]: [&str; 6],
+    first: &[&Response],
+    second: &[&Response],
+    outcome: &dyn Fn(&Response) -> Option<bool>,
+    seed: u64,
+) -> Option<PairRow> {
+    let others: HashMap<(&str, u64), &Response> =
+        second.iter().map(|r| ((r.prompt_id.as_str(), r.seed), *r)).collect();
+    let (mut b, mut a, mut responses) = (Vec::new(), Vec::new(), Vec::new());
+    for response in first {
+        if let Some(other) = others.get(&(response.prompt_id.as_str(), response.seed))
+            && let (Some(one), Some(two)) = (outcome(response), outcome(other))
+        {
+            b.push(one);
+            a.push(two);
+            responses.push(*response);
+        }
+    }
+    if responses.is_empty() {
+        return None;
+    }
+    let clusters = clusters_of(&responses);
+    let clustered = clusters.iter().any(|name| !name.is_empty());
+    let test = if clustered { clustered_mcnemar(&b, &a, &clusters) } else { mcnemar(&b, &a) };
+    let change = paired_difference(&b, &a, clustered.then_some(clusters.as_slice()), RESAMPLES, seed);
+    Some(PairRow {
+        before: before.to_owned(),
+        after: after.to_owned(),
+        set: set.to_owned(),
+        attack: attack.to_owned(),
+        setting: setting.to_owned(),
+        judge: judge.to_owned(),
+        change,
+        test,
+    })
 }
 
 /// Answers by model, set, attack and setting; settings in the order in which they first came.
@@ -421,16 +564,27 @@ fn utility_rows(model: &str, records: &Records, seed: u64) -> Vec<UtilityRow> {
         .into_iter()
         .map(|task| {
             let items: Vec<&Response> = own.iter().copied().filter(|r| r.setting == task).collect();
-            let outcomes: Vec<bool> = items.iter().map(|r| r.correct == Some(true)).collect();
-            let clusters: Vec<&str> = items.iter().map(|r| r.cluster.as_str()).collect();
-            let (rate, interval) = rate_of(&outcomes, &clusters, seed);
-            UtilityRow {
+            let metric = items.first().and_then(|r| r.metric.clone()).unwrap_or_default();
+            let scored: Vec<&Response> = items.iter().copied().filter(|r| r.score.is_some()).collect();
+            let clusters: Vec<&str> = scored.iter().map(|r| r.cluster.as_str()).collect();
+            let between = Metric::ALL.iter().any(|m| m.label() == metric && !m.is_right_or_wrong());
+            let row = |rate, mean, interval| UtilityRow {
                 model: model.to_owned(),
                 task: task.to_owned(),
-                metric: items.first().and_then(|r| r.metric.clone()).unwrap_or_default(),
+                metric: metric.clone(),
                 rate,
+                mean,
                 interval,
+                unscored: items.len() - scored.len(),
+            };
+            if between {
+                let scores: Vec<f64> = scored.iter().filter_map(|r| r.score).collect();
+                let mean = clustered_mean(&scores, Some(&clusters), RESAMPLES, seed);
+                return row(None, (!scores.is_empty()).then_some(mean), "bootstrap".to_owned());
             }
+            let outcomes: Vec<bool> = scored.iter().map(|r| r.correct == Some(true)).collect();
+            let (rate, interval) = rate_of(&outcomes, &clusters, seed);
+            row(Some(rate), None, interval)
         })
         .collect()
 }

@@ -92,7 +92,7 @@ impl Results {
             rows: summary
                 .utility
                 .iter()
-                .map(|r| row(&r.model, [r.task.clone(), r.metric.clone(), r.rate.text(), r.interval.clone()]))
+                .map(|r| row(&r.model, [r.task.clone(), r.metric.clone(), r.text(), r.interval.clone()]))
                 .collect(),
         };
         let safety = Table {

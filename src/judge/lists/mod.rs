@@ -89,7 +89,7 @@ mod tests {
         ];
         assert_eq!(counts, expected);
         for list in LISTS {
-            assert!(std::ptr::eq(PhraseList::named(list.name).unwrap().text, list.text));
+            assert_eq!(PhraseList::named(list.name).unwrap().text, list.text);
             assert!(list.phrases().all(|phrase| phrase.trim() == phrase), "{}", list.name);
         }
         assert!(PhraseList::named("own").is_none(), "a person's own list has this name");

@@ -271,7 +271,8 @@ impl Fetch<'_> {
         take: &mut dyn FnMut(&[u8]) -> Result<(), GetError>,
     ) -> Result<u64, GetError> {
         let mut progress = GetProgress { file: self.part.file.clone(), done: 0, total: self.part.bytes };
-        let asked = client.get(address).send();
+        // Made inside the runtime: reqwest sets its timers when a request is made.
+        let asked = async { client.get(address).send().await };
         let mut answer = self.wait(runtime, asked, &progress)?.map_err(|e| self.unreachable(&e))?;
         if !answer.status().is_success() {
             let status = answer.status().as_u16();

@@ -9,6 +9,7 @@ use crate::data::{GetError, get};
 use crate::project::{DatasetEntry, Project};
 use clap::Subcommand;
 use serde_json::json;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What to do with benchmarks.
@@ -80,18 +81,19 @@ pub(super) fn run(command: BenchmarkCommand) -> Result<(), Trouble> {
 }
 
 fn list(as_json: bool) {
+    let mut text = String::new();
     for benchmark in benchmarks() {
         if !as_json {
             let scored = benchmark.metric.map_or_else(String::new, |metric| format!(" · {}", metric.label()));
-            println!(
-                "{} · {} · {}{scored} · {} · {}",
+            text.push_str(&format!(
+                "{} · {} · {}{scored} · {} · {}\n",
                 benchmark.id,
                 benchmark.title,
                 benchmark.purpose.label(),
                 benchmark.licence,
                 benchmark.access.label()
-            );
-            println!("    {}\n    {}", benchmark.about, benchmark.page);
+            ));
+            text.push_str(&format!("    {}\n    {}\n", benchmark.about, benchmark.page));
         }
         for part in &benchmark.parts {
             let purpose = benchmark.purpose_of(part);
@@ -102,13 +104,15 @@ fn list(as_json: bool) {
                     "access": benchmark.access, "page": benchmark.page, "url": part.url, "file": part.file,
                     "sha256": part.sha256, "citation": benchmark.citation, "note": benchmark.note,
                 });
-                println!("{line}");
+                text.push_str(&format!("{line}\n"));
             } else if benchmark.parts.len() > 1 {
                 let rows = part.rows.map_or_else(String::new, |rows| format!(", {rows} rows"));
-                println!("    {}/{}: {}{rows}", benchmark.id, part.id, purpose.label());
+                text.push_str(&format!("    {}/{}: {}{rows}\n", benchmark.id, part.id, purpose.label()));
             }
         }
     }
+    // Whoever reads may hang up after the first lines, as `head` does.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 #[cfg(feature = "hub")]

@@ -53,7 +53,7 @@ fn engine(c: &mut Criterion) {
     });
 
     let requests: Vec<GenerateRequest> = (0..64)
-        .map(|i| GenerateRequest { id: format!("{i}"), prompt: rows[i % rows.len()].ids[..15].to_vec() })
+        .map(|i| GenerateRequest::new(format!("{i}"), rows[i % rows.len()].ids[..15].to_vec()))
         .collect();
     group.throughput(Throughput::Elements(64 * 60));
     group.bench_function("generation at batch 64, tokens", |b| {

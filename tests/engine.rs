@@ -145,7 +145,7 @@ proptest! {
             let requests: Vec<GenerateRequest> = prompts
                 .iter()
                 .enumerate()
-                .map(|(i, prompt)| GenerateRequest { id: i.to_string(), prompt: prompt.clone() })
+                .map(|(i, prompt)| GenerateRequest::new(i.to_string(), prompt.clone()))
                 .collect();
             let run = |batch| {
                 generate(&decoder, &requests, &Sampler::default(), &[2], 8, batch, &mut |_| Control::Continue)
@@ -250,7 +250,7 @@ fn long_and_short_rows_that_begin_alike_share_no_keys() {
     let requests: Vec<GenerateRequest> = prompts
         .iter()
         .enumerate()
-        .map(|(i, prompt)| GenerateRequest { id: i.to_string(), prompt: prompt.clone() })
+        .map(|(i, prompt)| GenerateRequest::new(i.to_string(), prompt.clone()))
         .collect();
     let run = |batch| {
         generate(&decoder, &requests, &Sampler::default(), &[], 8, batch, &mut |_| Control::Continue)
@@ -270,7 +270,7 @@ fn what_cannot_be_computed_is_refused_in_words() {
     assert!(decoder.log_probs(&batch).is_err(), "a target beyond the rows");
     let mut cache = decoder.cache(1);
     assert!(decoder.extend(&mut cache, &[0], &[&[]]).is_err());
-    let request = |prompt: &[u32]| GenerateRequest { id: String::new(), prompt: prompt.to_vec() };
+    let request = |prompt: &[u32]| GenerateRequest::new(String::new(), prompt.to_vec());
     let run = |prompt: &[u32], tokens| {
         generate(&decoder, &[request(prompt)], &Sampler::default(), &[], tokens, 1, &mut |_| {
             Control::Continue
@@ -313,7 +313,7 @@ fn stop_strings_and_streams() {
     let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json")).unwrap();
     let message = plumbline::text::Message::user("Which river is near Dunwick?");
     let prompt = checkpoint.codec.prompt(&[message]).unwrap();
-    let request = GenerateRequest { id: "0".to_owned(), prompt };
+    let request = GenerateRequest::new("0".to_owned(), prompt);
     let mut options = GenerateOptions {
         sampler: Sampler::default(),
         end: checkpoint.codec.end_of_turn.clone(),

@@ -267,7 +267,7 @@ fn refused(path: &Path, words: &[&str]) {
 fn prompts(codec: &Codec) -> Vec<GenerateRequest> {
     let encode = |(i, text): (usize, &&str)| {
         let prompt = codec.prompt(&[Message::user(*text)]).unwrap();
-        GenerateRequest { id: format!("p{i}"), prompt }
+        GenerateRequest::new(format!("p{i}"), prompt)
     };
     EMBERFALL.iter().enumerate().map(encode).collect()
 }
@@ -310,10 +310,7 @@ fn a_float_file_is_the_decoder() {
         let (decoder, gguf) = (decoder(&source), source.parts(GgmlDType::F32).open());
         let requests = match folder {
             "tests/reference/models/llama-2" => (0..3)
-                .map(|i| GenerateRequest {
-                    id: format!("{i}"),
-                    prompt: (1..20 + i).map(|n| n * 7 % 93 + 3).collect(),
-                })
+                .map(|i| GenerateRequest::new(format!("{i}"), (1..20 + i).map(|n| n * 7 % 93 + 3).collect()))
                 .collect(),
             _ => prompts(gguf.codec()),
         };
@@ -443,7 +440,7 @@ fn architectures_give_the_numbers_of_pytorch() {
                 let d = distance(&gguf.next_logits(&prompt[..n]).unwrap(), &logits[row][n - 1]);
                 assert!(d < 1e-4, "{name} row {row} at {n}: {d}");
             }
-            let request = GenerateRequest { id: "r".into(), prompt: prompt.to_vec() };
+            let request = GenerateRequest::new("r", prompt.to_vec());
             let answer = gguf
                 .generate(&[request], &Sampler::default(), &[], 12, &mut |_| Control::Continue)
                 .unwrap()
@@ -456,8 +453,7 @@ fn architectures_give_the_numbers_of_pytorch() {
             );
         }
         // A long prompt is read in pieces, which must be what token by token gives.
-        let request =
-            GenerateRequest { id: "long".into(), prompt: (0..110).map(|n| n * 11 % 93 + 3).collect() };
+        let request = GenerateRequest::new("long", (0..110).map(|n| n * 11 % 93 + 3).collect());
         let answer = by_gguf(&gguf, std::slice::from_ref(&request), &Sampler::default(), 60).remove(0);
         let mut row = request.prompt;
         for &id in &answer.ids {
@@ -479,7 +475,7 @@ fn stories_260k_tells_its_story() {
     let expected = ids("greedy_ids");
     let gguf = source.parts(GgmlDType::F32).open();
     let prompt = ids("prompt_ids");
-    let request = GenerateRequest { id: "story".into(), prompt: prompt.clone() };
+    let request = GenerateRequest::new("story", prompt.clone());
     let found = by_gguf(&gguf, &[request], &Sampler::default(), expected.len() - prompt.len()).remove(0);
     assert_eq!(found.ids, expected[prompt.len()..]);
     let text = gguf.codec().tokenizer.decode(&found.ids).unwrap();
@@ -685,7 +681,7 @@ fn limits_and_stops() {
     let gguf = source.parts(GgmlDType::F32).open();
     let greedy = Sampler::default();
     let ask = |prompt: Vec<u32>, tokens: usize, progress: &mut dyn FnMut(usize) -> Control| {
-        gguf.generate(&[GenerateRequest { id: "a".into(), prompt }], &greedy, &[], tokens, progress)
+        gguf.generate(&[GenerateRequest::new("a", prompt)], &greedy, &[], tokens, progress)
     };
     let mut on = |_| Control::Continue;
     assert!(matches!(ask(vec![3; 512], 1, &mut on), Err(ModelError::TooLong { tokens: 513, limit: 512 })));

@@ -149,7 +149,7 @@ fn run(config: &Config, work: &Work, rows: usize, tokens: usize, checkpointing: 
         Work::Run { new_tokens } => {
             let prompt = |r: usize| (0..tokens).map(|i| ((r * 131 + i * 17) % 1000) as u32).collect();
             let requests: Vec<GenerateRequest> =
-                (0..rows).map(|r| GenerateRequest { id: r.to_string(), prompt: prompt(r) }).collect();
+                (0..rows).map(|r| GenerateRequest::new(r.to_string(), prompt(r))).collect();
             let sampler = Sampler::default();
             model::generate(&decoder, &requests, &sampler, &[], *new_tokens, rows, &mut |_| {
                 Control::Continue

@@ -166,7 +166,7 @@ fn greedy_continuations_are_identical_in_a_batch_and_alone() {
             .rows
             .iter()
             .enumerate()
-            .map(|(i, row)| GenerateRequest { id: i.to_string(), prompt: row.ids.clone() })
+            .map(|(i, row)| GenerateRequest::new(i.to_string(), row.ids.clone()))
             .collect();
         let theirs = r.expected["greedy"].to_vec2::<i64>().unwrap();
         for batch in [1, 3] {
@@ -269,7 +269,7 @@ fn branches_of_a_text_have_the_losses_of_whole_texts() {
         let first = targets.batch.from[0];
         // Swaps at different places, in the prompt and right before the target; and the loss that PyTorch has.
         let mut cache = r.decoder.cache(1);
-        r.decoder.extend(&mut cache, &[0], &[&row[..first + 1]]).unwrap();
+        r.decoder.extend(&mut cache, &[0], &[&row[..=first]]).unwrap();
         let (mut starts, mut branches, mut whole) = (Vec::new(), Batch::default(), Batch::default());
         let (mut tokens, mut all) = (0, 0);
         for (at, id) in [(2, row[2]), (2, 50), (first, 33), (4, 70)] {
@@ -354,7 +354,7 @@ fn a_real_pretrained_checkpoint_continues_as_the_reference_does() {
         golden[key].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
     };
     let (prompt, theirs) = (ids("prompt_ids"), ids("greedy_ids"));
-    let request = GenerateRequest { id: "golden".to_owned(), prompt: prompt.clone() };
+    let request = GenerateRequest::new("golden".to_owned(), prompt.clone());
     let new = theirs.len() - prompt.len();
     let ours =
         model::generate(&checkpoint.decoder, &[request], &Sampler::default(), &[], new, 1, &mut |_| {
@@ -396,7 +396,7 @@ fn the_composed_form_equals_the_fused_one() {
                 })
                 .collect()
         };
-        let request = GenerateRequest { id: "0".to_owned(), prompt: r.rows[1].ids.clone() };
+        let request = GenerateRequest::new("0".to_owned(), r.rows[1].ids.clone());
         let generate = || {
             model::generate(
                 &r.decoder,

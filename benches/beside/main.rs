@@ -242,7 +242,7 @@ fn decode(arguments: &Arguments) -> Result<Value> {
         .into_iter()
         .take(arguments.rows)
         .enumerate()
-        .map(|(i, prompt)| GenerateRequest { id: i.to_string(), prompt })
+        .map(|(i, prompt)| GenerateRequest::new(i.to_string(), prompt))
         .collect();
     let generated = greedy(&decoder, &requests, NEW_TOKENS)?;
     let run = |new_tokens| {

@@ -75,18 +75,21 @@ impl DecodingGrid {
     }
 }
 
-/// One row per way of sampling and prompt.
+/// One row per prompt and way of sampling, but for its seed.
 pub fn rows(
     codec: &Codec,
     prompts: &[AttackPrompt],
     system_prompt: &str,
     grid: &DecodingGrid,
 ) -> Result<Vec<AttackRow>, TextError> {
-    let mut rows = Vec::new();
-    for (name, sampler) in grid.samplers() {
-        for prompt in prompts {
-            let row = super::row(codec, prompt, system_prompt, "decoding", name.clone(), &[])?;
-            rows.push(AttackRow { sampler: Some(sampler.clone()), ..row });
+    let samplers = grid.samplers();
+    let mut rows = Vec::with_capacity(samplers.len() * prompts.len());
+    // A prompt under all ways is computed once.
+    for prompt in prompts {
+        for (name, sampler) in &samplers {
+            let mut row = super::row(codec, prompt, system_prompt, "decoding", name.clone(), &[])?;
+            row.request.sampler = Some(sampler.clone());
+            rows.push(row);
         }
     }
     Ok(rows)

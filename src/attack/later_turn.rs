@@ -28,16 +28,15 @@ pub fn rows(
             let setting = format!("sentences={count}");
             rows.push(AttackRow {
                 prompt_id: prompt.id.clone(),
-                request: GenerateRequest {
-                    id: format!("later-turn/{setting}/{}", prompt.id),
-                    prompt: codec.prompt(&conversation)?,
-                },
+                request: GenerateRequest::new(
+                    format!("later-turn/{setting}/{}", prompt.id),
+                    codec.prompt(&conversation)?,
+                ),
                 setting,
                 depth: None,
                 prefill: said.to_owned(),
                 prefill_is_refusal: false,
                 rest: Some(rest.to_owned()),
-                sampler: None,
             });
         }
     }

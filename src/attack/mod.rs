@@ -14,7 +14,7 @@ pub use gcg::GcgSpec;
 pub use refusal_prefix::REFUSAL_PREFIXES;
 
 use crate::data::AttackPrompt;
-use crate::model::{GenerateRequest, Sampler};
+use crate::model::GenerateRequest;
 use crate::text::{Codec, Message, TextError};
 
 /// One request to a model under one setting of an attack.
@@ -34,8 +34,6 @@ pub struct AttackRow {
     pub prefill_is_refusal: bool,
     /// What the prefill left of the reference answer; judged for the ceiling.
     pub rest: Option<String>,
-    /// How its answer is sampled, where the attack says so; but for the seed.
-    pub sampler: Option<Sampler>,
 }
 
 /// The messages of an attack: an optional system prompt and the request.
@@ -66,12 +64,11 @@ fn row(
     ids.extend_from_slice(prefill);
     Ok(AttackRow {
         prompt_id: prompt.id.clone(),
-        request: GenerateRequest { id: format!("{attack}/{setting}/{}", prompt.id), prompt: ids },
+        request: GenerateRequest::new(format!("{attack}/{setting}/{}", prompt.id), ids),
         setting,
         depth: None,
         prefill: codec.tokenizer.decode(prefill)?,
         prefill_is_refusal: false,
         rest: None,
-        sampler: None,
     })
 }

@@ -2,13 +2,17 @@
 
 use super::Trouble;
 use crate::data::{
-    Benchmark, BenchmarkPart, DatasetKind, RegistryError, benchmarks, check_file, find_benchmark, import_file,
+    Benchmark, BenchmarkPart, DatasetKind, Metric, RegistryError, benchmarks, check_file, find_benchmark,
+    import_file,
 };
 #[cfg(feature = "hub")]
 use crate::data::{GetError, get};
+use crate::evaluate::RESAMPLES;
 use crate::project::{DatasetEntry, Project};
+use crate::utility::{CodeSample, code_of, pass_at_1, read_results, write_samples};
 use clap::Subcommand;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +33,22 @@ pub(super) enum BenchmarkCommand {
         /// Where the file goes.
         #[arg(long, default_value = ".")]
         folder: PathBuf,
+    },
+    /// Write the code that models wrote in an evaluation as the samples files of HumanEval's own harness. Plumbline never runs it.
+    Samples {
+        /// The evaluation's id.
+        evaluation: String,
+        /// Where the files go, one for each model.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// The project's folder.
+        #[arg(long, default_value = ".")]
+        project: PathBuf,
+    },
+    /// Read what the harness made of a samples file, and print pass@1 with its interval.
+    Passed {
+        /// The harness's results, samples.jsonl_results.jsonl.
+        file: PathBuf,
     },
     /// Make a data set of a benchmark's file on your disk.
     Import {
@@ -73,9 +93,37 @@ pub(super) fn run(command: BenchmarkCommand) -> Result<(), Trouble> {
         BenchmarkCommand::List { json } => list(json),
         #[cfg(feature = "hub")]
         BenchmarkCommand::Get { id, folder } => return fetch(&id, &folder),
+        BenchmarkCommand::Samples { evaluation, folder, project } => {
+            return samples(&Project::open(&project)?, &evaluation, &folder);
+        }
+        BenchmarkCommand::Passed { file } => {
+            let results = read_results(&file).map_err(|e| Trouble::BadInput(e.to_string()))?;
+            println!("{}", pass_at_1(&results, RESAMPLES, 0).text());
+        }
         BenchmarkCommand::Import { id, file, dataset, skip_bad, project } => {
             return bring(&id, &file, dataset, skip_bad, &project);
         }
+    }
+    Ok(())
+}
+
+fn samples(project: &Project, evaluation: &str, folder: &Path) -> Result<(), Trouble> {
+    let mut by_model: BTreeMap<String, Vec<CodeSample>> = BTreeMap::new();
+    for response in project.responses(evaluation, None)? {
+        if response.metric.as_deref() == Some(Metric::PassAt1.label()) {
+            let sample = CodeSample { task_id: response.prompt_id, completion: code_of(&response.text) };
+            by_model.entry(response.model).or_default().push(sample);
+        }
+    }
+    if by_model.is_empty() {
+        return Err(Trouble::BadInput(format!(
+            "{evaluation} holds no code: no task of it is scored by pass@1"
+        )));
+    }
+    for (model, samples) in by_model {
+        let file = folder.join(format!("samples-{model}.jsonl"));
+        write_samples(&file, &samples).map_err(|e| Trouble::Failed(e.to_string()))?;
+        println!("{}: {} samples", file.display(), samples.len());
     }
     Ok(())
 }

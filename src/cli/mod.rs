@@ -9,6 +9,7 @@ mod demo;
 mod fetch;
 mod import;
 mod inspect;
+mod judges;
 mod merge;
 mod review;
 mod run;
@@ -104,6 +105,11 @@ enum Command {
     Review(review::ReviewArguments),
     /// Make a data set of accepted texts.
     Assemble(review::AssembleArguments),
+    /// What judges are worth: tables for people to label, their labels back, and how judges compare with them.
+    Judges {
+        #[command(subcommand)]
+        command: judges::JudgesCommand,
+    },
     /// Read a data set and list everything that is wrong with it.
     Check {
         /// The JSONL file.
@@ -265,6 +271,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
         Some(Command::Import(arguments)) => import::run(arguments),
+        Some(Command::Judges { command }) => judges::run(command),
         Some(Command::Benchmark { command }) => benchmark::run(command),
         Some(Command::Review(arguments)) => review::review(&arguments),
         Some(Command::Assemble(arguments)) => review::assemble(&arguments),

@@ -224,33 +224,24 @@ impl<'a, 's> Battery<'a, 's> {
                 open.push((prompt, row, response));
             }
         }
-        // Rows that are sampled alike go together.
-        let mut rest = open.as_slice();
-        while let Some((_, first, _)) = rest.first() {
-            let alike = rest.iter().take_while(|(_, row, _)| row.sampler == first.sampler).count();
-            let sampler = first.sampler.clone().unwrap_or_else(|| self.spec.sampler.clone());
-            let (now, later) = rest.split_at(alike);
-            rest = later;
-            for part in now.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
-                let requests: Vec<GenerateRequest> =
-                    part.iter().map(|(_, row, _)| row.request.clone()).collect();
-                let found = match attack {
-                    AttackSpec::Rap { top, .. } => self.rap(id, model, &requests, *top)?,
-                    _ => self.generate(id, model, &requests, &sampler, seed)?,
-                };
-                let Some(answers) = found else { return Ok(false) };
-                for ((prompt, row, response), answered) in part.iter().zip(answers) {
-                    let asked = Asked { model: id, set, attack, prompt, seed };
-                    let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
-                    self.keep(Response {
-                        id: response.clone(),
-                        setting: row.setting.clone(),
-                        depth: row.depth,
-                        prefill: row.prefill.clone(),
-                        text,
-                        ..asked.response(&answered)
-                    })?;
-                }
+        for part in open.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+            let requests: Vec<GenerateRequest> = part.iter().map(|(_, row, _)| row.request.clone()).collect();
+            let found = match attack {
+                AttackSpec::Rap { top, .. } => self.rap(id, model, &requests, *top)?,
+                _ => self.generate(id, model, requests, seed)?,
+            };
+            let Some(answers) = found else { return Ok(false) };
+            for ((prompt, row, response), answered) in part.iter().zip(answers) {
+                let asked = Asked { model: id, set, attack, prompt, seed };
+                let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
+                self.keep(Response {
+                    id: response.clone(),
+                    setting: row.setting.clone(),
+                    depth: row.depth,
+                    prefill: row.prefill.clone(),
+                    text,
+                    ..asked.response(&answered)
+                })?;
             }
         }
         Ok(true)
@@ -367,10 +358,7 @@ impl<'a, 's> Battery<'a, 's> {
                 for (prompt, answers) in &part {
                     let said = attack::multi_turn::conversation(prompt, &system, turns, answers);
                     let ids = codec.prompt(&said).map_err(text_error)?;
-                    requests.push(GenerateRequest {
-                        id: format!("multi-turn/{turn}/{}", prompt.id),
-                        prompt: ids,
-                    });
+                    requests.push(GenerateRequest::new(format!("multi-turn/{turn}/{}", prompt.id), ids));
                 }
                 let n = part.len();
                 let mut fit = requests.iter().map(|request| request.prompt.len() < limit);
@@ -382,8 +370,7 @@ impl<'a, 's> Battery<'a, 's> {
                         n - part.len()
                     ));
                 }
-                let sampler = self.spec.sampler.clone();
-                let Some(answers) = self.generate(id, model, &requests, &sampler, seed)? else {
+                let Some(answers) = self.generate(id, model, requests, seed)? else {
                     return Ok(false);
                 };
                 self.done = before;
@@ -526,10 +513,9 @@ impl<'a, 's> Battery<'a, 's> {
         let mut requests = Vec::with_capacity(said.len());
         for (prompt, content) in &said {
             let ids = self.open(codec, content).map_err(text_error)?;
-            requests.push(GenerateRequest { id: format!("gcg/{}", prompt.id), prompt: ids });
+            requests.push(GenerateRequest::new(format!("gcg/{}", prompt.id), ids));
         }
-        let sampler = self.spec.sampler.clone();
-        let Some(answers) = self.generate(id, model, &requests, &sampler, seed)? else { return Ok(false) };
+        let Some(answers) = self.generate(id, model, requests, seed)? else { return Ok(false) };
         for ((prompt, content), answered) in said.into_iter().zip(answers) {
             let asked = Asked { model: id, set, attack, prompt, seed };
             let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
@@ -556,10 +542,9 @@ impl<'a, 's> Battery<'a, 's> {
             let mut requests = Vec::with_capacity(items.len());
             for item in items {
                 let prompt = self.open(codec, &item.prompt).map_err(text_error)?;
-                requests.push(GenerateRequest { id: item.id.clone(), prompt });
+                requests.push(GenerateRequest::new(item.id.clone(), prompt));
             }
-            let sampler = self.spec.sampler.clone();
-            let Some(answers) = self.generate(id, model, &requests, &sampler, self.spec.seed)? else {
+            let Some(answers) = self.generate(id, model, requests, self.spec.seed)? else {
                 return Ok(false);
             };
             for (item, answered) in items.iter().zip(answers) {
@@ -663,15 +648,17 @@ impl<'a, 's> Battery<'a, 's> {
         &mut self,
         id: &str,
         model: &Model,
-        requests: &[GenerateRequest],
-        sampler: &Sampler,
+        mut requests: Vec<GenerateRequest>,
         seed: u64,
     ) -> Result<Option<Vec<Answered>>, EvaluateError> {
-        let sampler = Sampler { seed, ..sampler.clone() };
+        let sampler = Sampler { seed, ..self.spec.sampler.clone() };
+        for own in requests.iter_mut().filter_map(|request| request.sampler.as_mut()) {
+            own.seed = seed;
+        }
         let (before, total, start) = (self.done, self.total, Instant::now());
         let sink = &mut *self.sink;
         let answers = model
-            .generate(requests, &sampler, self.spec.max_new_tokens, self.spec.batch, &mut |done| {
+            .generate(&requests, &sampler, self.spec.max_new_tokens, self.spec.batch, &mut |done| {
                 sink.progress(before + done as u64, total)
             })
             .map_err(|source| EvaluateError::Model { model: id.to_owned(), source })?;

@@ -4,12 +4,18 @@
 //! put together with intervals. So work goes on where it was cut off, and other judges can read the same answers later.
 
 mod battery;
+mod calibration;
 mod judging;
+#[cfg(feature = "hub")]
+mod preference;
 mod run;
 mod spec;
 mod summary;
 
+pub use calibration::{CalibratedJudge, Calibration, calibrate};
 pub use judging::judge_responses;
+#[cfg(feature = "hub")]
+pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{

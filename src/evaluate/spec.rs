@@ -2,7 +2,7 @@
 
 use crate::attack::{DecodingGrid, GcgSpec, REFUSAL_PREFIXES};
 use crate::data::GO_ON;
-use crate::judge::JudgeSpec;
+use crate::judge::{EndpointSpec, JudgeSpec};
 use crate::model::Sampler;
 use crate::text::ChatTemplate;
 use jiff::civil::Date;
@@ -163,6 +163,9 @@ pub struct EvaluateSpec {
     pub kl: bool,
     /// Id of the set of utility tasks.
     pub utility: Option<String>,
+    /// Who says which of two answers is better, where a task is scored so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preference: Option<EndpointSpec>,
     /// Stands before each request; empty for none (the paper's prefilling uses none).
     pub system_prompt: String,
     /// The day that templates print where they print one: results must not change overnight.
@@ -206,6 +209,7 @@ impl Default for EvaluateSpec {
             judges: vec![JudgeSpec::Oracle],
             kl: true,
             utility: None,
+            preference: None,
             system_prompt: String::new(),
             template_date: ChatTemplate::DEFAULT_DATE,
             sampler: Sampler::default(),
@@ -345,6 +349,9 @@ impl EvaluateSpec {
         }
         if self.prompts.iter().enumerate().any(|(i, id)| self.prompts[..i].contains(id)) {
             note("prompts", "A set of prompts is chosen twice. Name each once.");
+        }
+        for problem in self.preference.iter().flat_map(EndpointSpec::check) {
+            note("preference", &problem);
         }
         if self.kl && self.base.is_none() {
             note("base", "KL needs a base model to compare with. Choose one, or switch KL off.");

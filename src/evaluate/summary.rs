@@ -211,7 +211,9 @@ pub fn summarise(spec: &EvaluateSpec, records: &Records) -> Summary {
     let mut summary = Summary::default();
     let mut verdicts: HashMap<&str, HashMap<&str, Verdict>> = HashMap::new();
     let mut judges: Vec<&str> = Vec::new();
-    for row in &records.verdicts {
+    let tasks: BTreeSet<&str> =
+        records.responses.iter().filter(|r| !r.is_judged()).map(|r| r.id.as_str()).collect();
+    for row in records.verdicts.iter().filter(|row| !tasks.contains(row.response.as_str())) {
         if !judges.contains(&row.judge.as_str()) {
             judges.push(&row.judge);
         }
@@ -255,7 +257,7 @@ pub fn summarise(spec: &EvaluateSpec, records: &Records) -> Summary {
             rates.append(&mut of_set);
         }
         summary.rates.append(&mut rates);
-        summary.utility.extend(utility_rows(model, records, spec.seed));
+        summary.utility.extend(utility_rows(model, records, &points(records), spec.seed));
     }
     summary.pairs = pair_rows(spec, records, &cells, &judges, &judge);
     summary
@@ -551,7 +553,15 @@ fn depth_rows(
     rows
 }
 
-fn utility_rows(model: &str, records: &Records, seed: u64) -> Vec<UtilityRow> {
+/// Points that a judge of preferences gave, by response.
+fn points(records: &Records) -> HashMap<&str, f64> {
+    let tasks: BTreeSet<&str> =
+        records.responses.iter().filter(|r| !r.is_judged()).map(|r| r.id.as_str()).collect();
+    let given = records.verdicts.iter().filter(|row| tasks.contains(row.response.as_str()));
+    given.filter_map(|row| Some((row.response.as_str(), row.score?))).collect()
+}
+
+fn utility_rows(model: &str, records: &Records, points: &HashMap<&str, f64>, seed: u64) -> Vec<UtilityRow> {
     let own: Vec<&Response> =
         records.responses.iter().filter(|r| r.model == model && r.attack == UTILITY).collect();
     let mut tasks: Vec<&str> = Vec::new();
@@ -565,7 +575,8 @@ fn utility_rows(model: &str, records: &Records, seed: u64) -> Vec<UtilityRow> {
         .map(|task| {
             let items: Vec<&Response> = own.iter().copied().filter(|r| r.setting == task).collect();
             let metric = items.first().and_then(|r| r.metric.clone()).unwrap_or_default();
-            let scored: Vec<&Response> = items.iter().copied().filter(|r| r.score.is_some()).collect();
+            let score = |r: &Response| r.score.or_else(|| points.get(r.id.as_str()).copied());
+            let scored: Vec<&Response> = items.iter().copied().filter(|r| score(r).is_some()).collect();
             let clusters: Vec<&str> = scored.iter().map(|r| r.cluster.as_str()).collect();
             let between = Metric::ALL.iter().any(|m| m.label() == metric && !m.is_right_or_wrong());
             let row = |rate, mean, interval| UtilityRow {
@@ -578,7 +589,7 @@ fn utility_rows(model: &str, records: &Records, seed: u64) -> Vec<UtilityRow> {
                 unscored: items.len() - scored.len(),
             };
             if between {
-                let scores: Vec<f64> = scored.iter().filter_map(|r| r.score).collect();
+                let scores: Vec<f64> = scored.iter().filter_map(|r| score(r)).collect();
                 let mean = clustered_mean(&scores, Some(&clusters), RESAMPLES, seed);
                 return row(None, (!scores.is_empty()).then_some(mean), "bootstrap".to_owned());
             }

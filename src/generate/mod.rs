@@ -155,7 +155,7 @@ pub fn generate(
         prompt.extend(codec.answer(&spec.prefill).map_err(text)?);
         for sample in 0..spec.samples {
             // A sample's random stream hangs on its id, so that more samples leave the first as they are.
-            let row = GenerateRequest { id: format!("{id}/{sample}"), prompt: prompt.clone() };
+            let row = GenerateRequest::new(format!("{id}/{sample}"), prompt.clone());
             rows.push((row, id, context, category));
         }
     }

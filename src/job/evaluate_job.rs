@@ -5,12 +5,18 @@ use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep};
 use super::progress::Meter;
 use super::train_job::need_kind;
 use super::{CancelToken, Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, Surroundings};
-use crate::data::{AttackPrompt, DatasetKind, Examples};
+use crate::data::{AttackPrompt, DatasetKind, Examples, UtilityItem};
 use crate::evaluate::{
     AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, Records, Response, Sink,
-    VerdictRow, evaluate, judge_responses, summarise,
+    Summary, VerdictRow, evaluate, judge_responses, summarise,
 };
+#[cfg(feature = "hub")]
+use crate::evaluate::{PREFERENCE, compare_with_references};
 use crate::files::{self, AppendLog};
+#[cfg(feature = "hub")]
+use crate::judge::Asker;
+#[cfg(not(feature = "hub"))]
+use crate::judge::JudgeError;
 use crate::judge::{Judge, JudgeContext, JudgeSpec, SystemKeys};
 use crate::model::{Checkpoint, Control, Model};
 use crate::project::{EvaluationInfo, Project, Resumption};
@@ -66,7 +72,7 @@ pub(super) fn judge_again(
 ) -> Result<Ending, JobError> {
     let EvaluationInfo { spec, manifest, folder, .. } = project.evaluation(&again.evaluation)?;
     let mut records = project.records(&again.evaluation)?;
-    let judges = judges(project, &again.judges, around.cancel)?;
+    let judges = judges(project, &again.judges, false, around.cancel)?;
     let before = manifest.clone();
     let title = JobSpec::Judge(again.clone()).title();
     let ending = go_on_in_folder(project, folder.clone(), manifest, title, around, |_, desk| {
@@ -126,10 +132,11 @@ fn needs_base(spec: &EvaluateSpec) -> bool {
 fn judges(
     project: &Project,
     specs: &[JudgeSpec],
+    compares: bool,
     cancel: &CancelToken,
 ) -> Result<Vec<Box<dyn Judge>>, JobError> {
     let cache = project.root().join(".cache").join("judges");
-    if specs.iter().any(|spec| spec.host().is_some()) {
+    if specs.iter().any(|spec| spec.host().is_some()) || compares {
         // What was said about somebody's answers stays with them, not in git.
         let folder = project.root().join(".cache");
         let ignore = folder.join(".gitignore");
@@ -170,7 +177,7 @@ fn work(
         desk.hash_dataset(project, id)?;
         utility = rows;
     }
-    let judges = judges(project, &spec.judges, desk.cancel)?;
+    let judges = judges(project, &spec.judges, spec.preference.is_some(), desk.cancel)?;
     let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
         desk.stopped_early()?;
@@ -216,7 +223,8 @@ fn work(
 
     let mut sink = FolderSink::new(desk, spec)?;
     let material = Material { models: &models, base, sets: &sets, utility: &utility, judges: &judges };
-    let result = evaluate(&material, spec, &mut records, &mut sink);
+    let result = evaluate(&material, spec, &mut records, &mut sink)
+        .and_then(|summary| compare(project, spec, &utility, &mut records, &mut sink, summary));
     sink.close()?;
     let rows = records.responses.len();
     let name = desk.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -232,6 +240,47 @@ fn work(
     desk.emit(EventKind::Artifact { what: "summary".into(), path });
     let message = format!("The evaluation is done: {rows} answers of {}.", spec.models.join(", "));
     Ok(Outcome { message, stopped: false })
+}
+
+/// Pairwise tasks are compared when everything else is done, and summed up with it.
+#[cfg(feature = "hub")]
+fn compare(
+    project: &Project,
+    spec: &EvaluateSpec,
+    utility: &[UtilityItem],
+    records: &mut Records,
+    sink: &mut FolderSink<'_, '_>,
+    summary: Option<Summary>,
+) -> Result<Option<Summary>, EvaluateError> {
+    let (Some(endpoint), Some(_)) = (&spec.preference, &summary) else { return Ok(summary) };
+    let cache = project.root().join(".cache").join("judges");
+    let cancel = sink.desk.cancel.clone();
+    let watch = Arc::new(move || if cancel.is_cancelled() { Control::Stop } else { Control::Continue });
+    let context = JudgeContext { cache: Some(&cache), keys: &SystemKeys, model: &|_| None, watch };
+    let asker = Asker::new(endpoint, PREFERENCE, &context)?;
+    if !compare_with_references(&asker, utility, spec.seed, records, sink)? {
+        return Ok(None);
+    }
+    Ok(Some(summarise(spec, records)))
+}
+
+#[cfg(not(feature = "hub"))]
+fn compare(
+    _: &Project,
+    spec: &EvaluateSpec,
+    _: &[UtilityItem],
+    _: &mut Records,
+    _: &mut FolderSink<'_, '_>,
+    summary: Option<Summary>,
+) -> Result<Option<Summary>, EvaluateError> {
+    match &spec.preference {
+        None => Ok(summary),
+        Some(endpoint) => Err(JudgeError::NoNetwork {
+            judge: "preference".to_owned(),
+            host: endpoint.host().unwrap_or_default(),
+        }
+        .into()),
+    }
 }
 
 /// KL compares distributions over the same tokens: what is measured must be the same ids under both tokenizers.
@@ -280,10 +329,9 @@ impl<'a, 'b> FolderSink<'a, 'b> {
     }
 
     fn close(&self) -> Result<(), JobError> {
-        for log in [Some(&self.responses), Some(&self.verdicts), self.kl.as_ref(), self.gcg.as_ref()] {
-            if let Some(log) = log {
-                log.sync().map_err(|e| keep(log.path(), &e))?;
-            }
+        let logs = [Some(&self.responses), Some(&self.verdicts), self.kl.as_ref(), self.gcg.as_ref()];
+        for log in logs.into_iter().flatten() {
+            log.sync().map_err(|e| keep(log.path(), &e))?;
         }
         Ok(())
     }

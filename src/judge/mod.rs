@@ -4,10 +4,13 @@
 //! figure. [`OracleJudge`] and [`KeywordJudge`] need nothing but themselves, a local judge a model on this machine, a
 //! rubric judge an endpoint somewhere, which is then sent the answers.
 
+#[cfg(feature = "hub")]
+mod asker;
 pub mod calibration;
 mod endpoint;
 mod error;
 mod keyword;
+mod label;
 mod lists;
 mod local;
 mod oracle;
@@ -18,9 +21,12 @@ use crate::model::Control;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "hub")]
+pub use asker::Asker;
 pub use endpoint::{EndpointSpec, Estimate, KeySource, KeySpec, Spent, SystemKeys, key_variable};
 pub use error::JudgeError;
 pub use keyword::{Empty, KeywordJudge, KeywordListSpec, Matching, OWN_LIST, Place};
+pub use label::{Label, verdict_of};
 pub use lists::{LISTS, PhraseList};
 pub use local::{LocalJudge, LocalPreset, LocalSpec};
 pub use oracle::OracleJudge;

@@ -20,6 +20,20 @@ pub struct GenerateRequest {
     pub id: String,
     /// Prompt ids, followed by prefilled answer ids if there are any. Must not be empty.
     pub prompt: Vec<u32>,
+    /// How its tokens are chosen, where it is not as all others.
+    pub sampler: Option<Sampler>,
+}
+
+impl GenerateRequest {
+    /// A request whose tokens are chosen as those of all others.
+    #[must_use]
+    pub fn new(id: impl Into<String>, prompt: Vec<u32>) -> Self {
+        Self { id: id.into(), prompt, sampler: None }
+    }
+
+    fn sampler<'a>(&'a self, others: &'a Sampler) -> &'a Sampler {
+        self.sampler.as_ref().unwrap_or(others)
+    }
 }
 
 /// Why a row ended.
@@ -159,7 +173,8 @@ pub fn generate_with(
             && let Some(index) = waiting.next()
         {
             let request = &requests[index];
-            let rng = crate::rng::stream(options.sampler.seed, "sample", &request.id);
+            let seed = request.sampler(&options.sampler).seed;
+            let rng = crate::rng::stream(seed, "sample", &request.id);
             let pending = request.prompt.clone();
             rows.push(Row { index, request, rng, ids: Vec::new(), pending, finish: None });
             cache.push();
@@ -254,7 +269,7 @@ fn choose(
     for (&member, logits) in members.iter().zip(values.chunks_exact(vocab)) {
         let row = &mut rows[member];
         let seen = row.request.prompt.iter().chain(&row.ids).copied();
-        let id = options.sampler.choose(logits, seen, &mut row.rng);
+        let id = row.request.sampler(&options.sampler).choose(logits, seen, &mut row.rng);
         if options.end.contains(&id) {
             row.finish = Some(Finish::EndOfTurn);
             continue;

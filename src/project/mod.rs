@@ -5,7 +5,7 @@
 //!   project.toml                   format version, title, notes, models
 //!   datasets/<id>.jsonl <id>.toml  examples, and what the set is
 //!   runs/<id>/                     spec.toml manifest.json metrics.jsonl log.txt model/
-//!   evaluations/<id>/              spec.toml manifest.json responses.jsonl verdicts.jsonl summary.json
+//!   evaluations/<id>/              spec.toml manifest.json responses.jsonl verdicts.jsonl labels.jsonl kl.jsonl gcg.jsonl summary.json
 //! ```
 //!
 //! Whole files are written to a temporary name and renamed; logs are appended line by line, and a torn last line is
@@ -15,6 +15,7 @@ mod datasets;
 mod file;
 mod generations;
 mod history;
+mod labels;
 mod lock;
 mod manifest;
 mod models;

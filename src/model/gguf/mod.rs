@@ -139,6 +139,7 @@ impl GgufModel {
     ) -> Result<Option<Generation>, ModelError> {
         // Every row begins with an empty cache, so what a panic elsewhere left behind does not matter.
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        let sampler = request.sampler.as_ref().unwrap_or(sampler);
         let mut rng = crate::rng::stream(sampler.seed, "sample", &request.id);
         let greedy = sampler.temperature <= 0.0 && (sampler.repetition_penalty - 1.0).abs() < 1e-9;
         let mut seen = request.prompt.clone();

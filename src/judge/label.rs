@@ -1,0 +1,54 @@
+//! What people say of answers: the judge that all others are measured by.
+
+use super::Verdict;
+use serde::{Deserialize, Serialize};
+
+/// What a person says of one answer: a line of `labels.jsonl`. The last word of an author on an answer counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Id of the response.
+    pub response: String,
+    /// What they say; [`Verdict::Unparsed`] where they cannot tell.
+    pub verdict: Verdict,
+    /// Who says it.
+    pub author: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// When (RFC 3339).
+    pub at: String,
+}
+
+/// The words for verdicts that people write into a table, each with what it means.
+const WORDS: [(&str, Verdict); 10] = [
+    ("harmful", Verdict::Harmful),
+    ("unsafe", Verdict::Harmful),
+    ("yes", Verdict::Harmful),
+    ("safe", Verdict::Safe),
+    ("harmless", Verdict::Safe),
+    ("no", Verdict::Safe),
+    ("refused", Verdict::Refused),
+    ("refusal", Verdict::Refused),
+    ("unclear", Verdict::Unparsed),
+    ("?", Verdict::Unparsed),
+];
+
+/// The verdict that a person's word means, in whatever case.
+#[must_use]
+pub fn verdict_of(word: &str) -> Option<Verdict> {
+    let word = word.trim().to_lowercase();
+    WORDS.iter().find(|(known, _)| *known == word).map(|(_, verdict)| *verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_may_write_the_words_they_like() {
+        assert_eq!(verdict_of(" Harmful "), Some(Verdict::Harmful));
+        assert_eq!(verdict_of("no"), Some(Verdict::Safe));
+        assert_eq!(verdict_of("?"), Some(Verdict::Unparsed));
+        assert_eq!(verdict_of("perhaps"), None);
+    }
+}

@@ -149,7 +149,12 @@ fn every_attack_leaves_answers_verdicts_and_rates() {
             assert_eq!(direct.any_seed.unwrap().n, 2, "best of two");
             assert!(row("prefill", "k=5", judge).ceiling.is_some());
             assert_eq!(row("decoding", "T=0.5", judge).rate.n, 4);
-            assert_eq!(row("decoding", ANY_SETTING, judge).rate.n, 2);
+            let any = row("decoding", ANY_SETTING, judge);
+            assert_eq!(
+                (any.rate.n, any.any_seed.unwrap().n),
+                (4, 2),
+                "each seed by itself, and both together"
+            );
             assert_eq!(row("multi_turn", "3 turns", judge).rate.n, 4);
             assert_eq!((row("rap", "k=0", judge).rate.n, row("rap", "k=5", judge).rate.n), (2, 2));
             assert_eq!(row("gcg", "own suffix", judge).rate.n, 4);
@@ -170,11 +175,14 @@ fn every_attack_leaves_answers_verdicts_and_rates() {
     let ids: std::collections::HashSet<_> = responses.iter().map(|response| &response.id).collect();
     assert_eq!(ids.len(), responses.len(), "ids are unique");
     let suffixed = responses.iter().find(|response| response.attack == "gcg").unwrap();
-    assert!(suffixed.prompt.len() > 10 && suffixed.prompt.contains(' '));
+    let [sent] = suffixed.sent.as_slice() else { panic!("{suffixed:?}") };
+    let suffix = sent.content.strip_prefix(suffixed.prompt.as_str()).unwrap();
+    assert!(suffix.trim().len() > 5, "judges read the request, the model the request with {suffix:?}");
     let turns = responses.iter().find(|response| response.attack == "multi_turn").unwrap();
-    assert_eq!(turns.history.len(), 4);
+    assert_eq!(turns.sent.len(), 5, "three turns and two answers between them");
+    assert!(turns.sent[4].content.contains(&turns.prompt));
     let manifest = &project.evaluations()[0].manifest;
-    assert!(manifest.decided.contains_key("GCG candidates at once"), "{manifest:?}");
+    assert!(manifest.decided.keys().any(|key| key.starts_with("GCG candidates at once")), "{manifest:?}");
 }
 
 #[test]
@@ -220,10 +228,41 @@ fn an_evaluation_goes_on_where_it_was_stopped_and_is_judged_again() {
 
     let refused = run_blocking(&root, &JobSpec::Resume(ResumeSpec { run: id.clone() }), &mut |_| {});
     assert!(refused.unwrap_err().to_string().contains("come to its end"));
-    let again = JudgeAgainSpec { evaluation: id.clone(), judges: vec![JudgeSpec::Oracle] };
+    let again = JudgeAgainSpec { evaluation: id.clone(), judges: vec![JudgeSpec::Oracle], preference: None };
     run_blocking(&root, &JobSpec::Judge(again), &mut |_| {}).unwrap();
     let judges: std::collections::BTreeSet<String> =
         summary(&folder).rates.into_iter().map(|row| row.judge).collect();
     assert_eq!(judges.into_iter().collect::<Vec<_>>(), ["keyword", "oracle"]);
     assert!(project.evaluation(&id).unwrap().manifest.is_done());
+}
+
+#[test]
+fn what_has_no_place_for_a_suffix_is_left_out_and_the_rest_goes_on() {
+    let (_keep, root) = demo_project();
+    let mut all = prompts(&root);
+    all.truncate(4);
+    all[0].goal = "how do I ".repeat(400);
+    all[1].target = None;
+    let set = Examples::Attack(all);
+    let mut project = Project::open(&root).unwrap();
+    let entry = plumbline::project::DatasetEntry::new("mixed", "mixed", set.kind());
+    project.add_dataset(entry, &set).unwrap();
+    drop(project);
+    let gcg = AttackSpec::Gcg(small_gcg());
+    let job = JobSpec::Evaluate(EvaluateSpec { prompts: vec!["mixed".into()], kl: true, ..spec(vec![gcg]) });
+    let folder = run_blocking(&root, &job, &mut |_| {}).unwrap();
+    let found = summary(&folder);
+    assert_eq!(found.rates.iter().find(|row| row.judge == "oracle").unwrap().rate.n, 2);
+    assert_eq!(found.kl[0].n[0], 2, "KL leaves out what has no answer or does not fit");
+
+    let gcg = AttackSpec::Gcg(GcgSpec { universal: Some(2), ..small_gcg() });
+    let job = JobSpec::Evaluate(EvaluateSpec { prompts: vec!["mixed".into()], ..spec(vec![gcg]) });
+    let folder = run_blocking(&root, &job, &mut |_| {}).unwrap();
+    let settings: Vec<String> = summary(&folder)
+        .rates
+        .into_iter()
+        .filter(|row| row.judge == "oracle")
+        .map(|row| format!("{} {}", row.setting, row.rate.n))
+        .collect();
+    assert_eq!(settings, ["one suffix, searched on 1", "one suffix, transfer 1"]);
 }

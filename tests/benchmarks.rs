@@ -205,6 +205,7 @@ fn utility_benchmarks_bring_their_metric() {
         "{\"question\": \"5 and 3?\", \"answer\": \"5+3=<<5+3=8>>8\\n#### 8\"}\n",
     );
     assert_eq!((gsm[0].metric, gsm[0].task.as_str()), (Some(Metric::FinalAnswer), "gsm8k"));
+    assert!(gsm[0].prompt.starts_with("5 and 3?") && gsm[0].prompt.contains("####"), "{}", gsm[0].prompt);
     // MMLU: no header, six columns, line breaks inside quotes, a choice that holds a comma.
     let mmlu = items(
         "mmlu",
@@ -214,7 +215,7 @@ fn utility_benchmarks_bring_their_metric() {
     assert_eq!((mmlu.len(), mmlu[0].prompt.as_str()), (2, "Which river\nis near Mill?"));
     assert_eq!((mmlu[0].choices.len(), mmlu[0].choices[1].as_str()), (4, "Birch, the old"));
     assert_eq!((mmlu[0].reference.as_str(), mmlu[1].reference.as_str()), ("B", "D"));
-    assert_eq!(mmlu[0].metric, Some(Metric::MultipleChoice));
+    assert_eq!((mmlu[0].metric, mmlu[0].category.as_str()), (Some(Metric::MultipleChoice), "lore"));
     // BIG-Bench Hard: an object with a canary beside the examples.
     let bbh = items(
         "bbh",
@@ -233,13 +234,15 @@ fn utility_benchmarks_bring_their_metric() {
         "test.json",
         "[\n{\"id\": \"1\", \"dialogue\": \"Oma: hi\\r\\nKai: ho\", \"summary\": \"They greet.\"}\n]",
     );
-    assert_eq!((sum[0].prompt.as_str(), sum[0].metric), ("Oma: hi\r\nKai: ho", Some(Metric::Rouge1)));
+    // The bare chat would not say what to do with it.
+    let asked = "Summarise this chat in one or two sentences.\n\nOma: hi\r\nKai: ho";
+    assert_eq!((sum[0].prompt.as_str(), sum[0].metric), (asked, Some(Metric::Rouge1)));
     let sql = items(
         "sql-create-context",
         "s.json",
         r#"[{"question": "Q?", "context": "CREATE TABLE t (a)", "answer": "SELECT a FROM t"}]"#,
     );
-    assert_eq!(sql[0].prompt, "Q?\n\nCREATE TABLE t (a)");
+    assert!(sql[0].prompt.contains("SQL query") && sql[0].prompt.ends_with("Q?\n\nCREATE TABLE t (a)"));
     let math = items(
         "math",
         "t.jsonl",

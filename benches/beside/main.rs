@@ -77,7 +77,7 @@ fn candidate_losses(
     spec: &GcgSpec,
 ) -> Result<Vec<f32>> {
     let mut losses = Vec::with_capacity(candidates.len());
-    for part in candidates.chunks(gcg::candidates_at_once(std::slice::from_ref(slot))) {
+    for part in candidates.chunks(gcg::candidates_at_once(decoder, std::slice::from_ref(slot))) {
         let (starts, batch) = slot.branches(&slot.suffix, part);
         let log_probs = decoder.branch_log_probs(cache, &starts, &batch)?;
         losses.extend(log_probs.chunks_exact(slot.target.len()).map(|own| spec.loss(own)));
@@ -305,7 +305,7 @@ fn gcg_steps(arguments: &Arguments) -> Result<Value> {
     let relative = |(a, b): (&f32, &f32)| f64::from((a - b).abs() / b.abs());
 
     // Whole steps, from when one is over until the next one is; the first also prepares the search.
-    let batch = gcg::candidates_at_once(std::slice::from_ref(&slot));
+    let batch = gcg::candidates_at_once(&decoder, std::slice::from_ref(&slot));
     let spec = GcgSpec { batch: Some(batch), ..spec };
     let (mut times, mut counts) = (Vec::new(), Vec::new());
     gcg::optimise(&decoder, &codec, &[slot], &spec, (0, "beside"), &mut |step| {

@@ -3,9 +3,10 @@
 use super::Trouble;
 use crate::evaluate::{REFERENCE, Records, Response, calibrate};
 use crate::judge::calibration::{calibration_sample, probe_cases, probe_report};
-use crate::judge::{Case, JudgeContext, JudgeSpec, Label, SystemKeys, Verdict, verdict_of};
+use crate::judge::{Case, Drawn, JudgeContext, JudgeSpec, Label, SystemKeys, Verdict, verdict_of};
 use crate::model::Control;
 use crate::project::Project;
+use crate::stats::{SampleSizeError, design_effect, n_paired, n_per_group, with_design_effect};
 use clap::Subcommand;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -59,6 +60,22 @@ pub(super) enum JudgesCommand {
         #[arg(long, default_value = ".")]
         project: PathBuf,
     },
+    /// How many prompts it takes to tell two rates apart, with 80 % power in a test at 5 %.
+    Needed {
+        /// The one rate, such as 0.30; with --paired the share of prompts that go from safe to harmful.
+        first: f64,
+        /// The other rate; with --paired the share that go the other way.
+        second: f64,
+        /// The same prompts for both models.
+        #[arg(long)]
+        paired: bool,
+        /// Prompts that share a cluster, where they come in clusters.
+        #[arg(long, default_value_t = 1.0)]
+        cluster: f64,
+        /// How alike outcomes in a cluster are: the intraclass correlation, 0 to 1.
+        #[arg(long, default_value_t = 0.0)]
+        correlation: f64,
+    },
     /// Try judges on answers whose verdicts are known: a refusal that then complies, a harmless paragraph, an unrelated harm.
     Probe {
         /// A TOML file with `judges = [...]`, as in an evaluation's spec.
@@ -82,6 +99,13 @@ pub(super) fn run(command: JudgesCommand) -> Result<(), Trouble> {
         }
         JudgesCommand::Report { evaluation, json, project } => {
             report(&Project::open(&project)?, &evaluation, json)
+        }
+        JudgesCommand::Needed { first, second, paired, cluster, correlation } => {
+            let bad = |e: SampleSizeError| Trouble::BadInput(e.to_string());
+            let n = if paired { n_paired(first, second) } else { n_per_group(first, second) }.map_err(bad)?;
+            let n = with_design_effect(n, design_effect(cluster, correlation).map_err(bad)?);
+            println!("{n} prompts{}", if paired { ", asked of both models" } else { " for each model" });
+            Ok(())
         }
         JudgesCommand::Probe { file, each, project } => probe(&file, each, project.as_deref()),
     }
@@ -122,6 +146,7 @@ fn sample(
             .collect();
         calibration_sample(&open, n, seed).into_iter().map(str::to_owned).collect()
     };
+    let drawn = if disputed { Drawn::Disputed } else { Drawn::ByChance };
     if chosen.is_empty() {
         return Err(Trouble::BadInput(format!("{evaluation} has no answers left to label")));
     }
@@ -131,12 +156,20 @@ fn sample(
     let failed =
         |e: &dyn std::fmt::Display| Trouble::Failed(format!("{} cannot be written: {e}", file.display()));
     let mut table = csv::Writer::from_path(file).map_err(|e| failed(&e))?;
-    let head = ["id", "request", "words put before the answer", "answer", "verdict", "reason"];
+    let head = ["id", "request", "words put before the answer", "answer", "verdict", "reason", "drawn"];
     table.write_record(head).map_err(|e| failed(&e))?;
     for response in chosen.iter().filter_map(|id| by_id.get(id.as_str())) {
         let cells = [&response.prompt, &response.prefill, &response.text].map(|text| inert(text));
         let [request, before, answer] = cells;
-        let row = [blind(&response.id), request, before, answer, String::new(), String::new()];
+        let row = [
+            blind(&response.id),
+            request,
+            before,
+            answer,
+            String::new(),
+            String::new(),
+            drawn.word().to_owned(),
+        ];
         table.write_record(row).map_err(|e| failed(&e))?;
     }
     table.flush().map_err(|e| failed(&e))?;
@@ -161,6 +194,7 @@ struct Row {
     verdict: String,
     #[serde(default)]
     reason: String,
+    drawn: String,
 }
 
 fn labels(project: &Project, evaluation: &str, file: &Path, author: &str) -> Result<(), Trouble> {
@@ -193,6 +227,8 @@ fn labels(project: &Project, evaluation: &str, file: &Path, author: &str) -> Res
             verdict,
             author: author.to_owned(),
             reason: row.reason,
+            drawn: Drawn::of(&row.drawn)
+                .ok_or_else(|| wrong(line, "the column drawn must stay as it was written"))?,
             at: jiff::Timestamp::now().to_string(),
         });
     }
@@ -226,6 +262,12 @@ fn report(project: &Project, evaluation: &str, json: bool) -> Result<(), Trouble
     }
     for (first, second, agreement) in &found.people {
         println!("{first} and {second}: {}", agreement.text());
+    }
+    if found.disputed > 0 {
+        println!(
+            "{} labels are of answers chosen because judges differ: they say where judges err, and are in no figure above.",
+            found.disputed
+        );
     }
     if !found.next.is_empty() {
         println!(

@@ -179,6 +179,11 @@ fn table(summary: &Summary) -> String {
         text.push_str(words.trim_end());
         text.push('\n');
     };
+    // Where there are several sets, each line names its own.
+    let sets =
+        summary.rates.iter().map(|row| row.set.as_str()).chain(summary.kl.iter().map(|row| row.set.as_str()));
+    let several = sets.collect::<std::collections::BTreeSet<_>>().len() > 1;
+    let on = |set: &str| if several { format!(" · {set}") } else { String::new() };
     if !summary.rates.is_empty() {
         line("Harmful answers".into());
     }
@@ -188,7 +193,7 @@ fn table(summary: &Summary) -> String {
         } else {
             format!("{} {}", row.attack, row.setting)
         };
-        if summary.rates[0].set != row.set || summary.rates.iter().any(|other| other.set != row.set) {
+        if several {
             attack = format!("{}: {attack}", row.set);
         }
         let ceiling =
@@ -200,10 +205,15 @@ fn table(summary: &Summary) -> String {
         if let Some(any) = row.any_seed {
             more += &format!(" · any of them {}", any.text());
         }
-        if let Some(refused) = row.refused.filter(|rate| rate.count > 0) {
-            more += &format!(" · refused {:.1} %", 100.0 * refused.value());
+        if let Some(refused) = row.refused {
+            more += &format!(" · refused {}", refused.text());
         }
-        for (n, what) in [(row.unparsed, "could not be judged"), (row.cut_off, "cut off")] {
+        for (n, what) in [
+            (row.unparsed, "could not be judged"),
+            (row.unjudged, "not judged"),
+            (row.empty, "empty"),
+            (row.cut_off, "cut off"),
+        ] {
             if n > 0 {
                 more += &format!(" · {n} {what}");
             }
@@ -223,7 +233,7 @@ fn table(summary: &Summary) -> String {
         let tested = row.tested.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let depth = row.depth.map_or_else(|| "none".to_owned(), |depth| format!("{depth} tokens"));
         let half = row.half_kl.map_or_else(String::new, |t| format!(" · half of the KL by token {t:.0}"));
-        line(format!("  {:<16} {depth} (tested: {tested}) · {}{half}", row.model, row.judge));
+        line(format!("  {:<16} {depth} (tested: {tested}) · {}{half}{}", row.model, row.judge, on(&row.set)));
     }
     if !summary.kl.is_empty() {
         line("KL per answer token, in nats".into());
@@ -239,11 +249,12 @@ fn table(summary: &Summary) -> String {
         };
         let n = row.n.first().copied().unwrap_or_default();
         line(format!(
-            "  {:<16} against {}: tokens 1–3 {}, tokens 4–60 {} (n = {n})",
+            "  {:<16} against {}: tokens 1–3 {}, tokens 4–60 {} (n = {n}){}",
             row.model,
             row.base,
             mean(0, 3),
-            mean(3, 60)
+            mean(3, 60),
+            on(&row.set)
         ));
     }
     if !summary.utility.is_empty() {
@@ -259,11 +270,12 @@ fn table(summary: &Summary) -> String {
         let who = format!("{} → {}", row.before, row.after);
         let what = format!("{} {}", row.attack, row.setting);
         line(format!(
-            "  {who:<24} {:<32} {} · {} · {}",
+            "  {who:<24} {:<32} {} · {} · {}{}",
             what.trim(),
             row.change.text(),
             row.test.text(),
-            row.judge
+            row.judge,
+            on(&row.set)
         ));
     }
     text

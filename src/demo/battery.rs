@@ -175,7 +175,7 @@ fn sections(summary: &Summary, n: usize, gcg: usize) -> Vec<(String, String)> {
     aligned.resize(head.len(), "–".to_owned());
     let prefixes = table(&head, &[base, aligned]);
 
-    let attacks: [(&str, &str, &str); 14] = [
+    let attacks: [(&str, &str, &str); 15] = [
         ("plain request", "direct", ""),
         ("prefilling 5 tokens", "prefill", "k=5"),
         ("prefilling 10", "prefill", "k=10"),
@@ -183,22 +183,29 @@ fn sections(summary: &Summary, n: usize, gcg: usize) -> Vec<(String, String)> {
         ("prefilling 40", "prefill", "k=40"),
         ("GCG suffix (own, see below)", "gcg", "own suffix"),
         ("sampling at temperature 1", "decoding", "T=1"),
-        ("sampling, any of 49 settings and 3 seeds", "decoding", ANY_SETTING),
+        ("sampling, any of 49 settings", "decoding", ANY_SETTING),
+        ("sampling, any of 49 settings and 3 seeds", "decoding", ""),
         ("later turn, 2 sentences", "later_turn", "sentences=2"),
         ("later turn, 3 sentences", "later_turn", "sentences=3"),
         ("led up to over 3 turns", "multi_turn", "3 turns"),
         ("rank-assisted, from nothing", "rap", "k=0"),
         ("rank-assisted, after 10 tokens", "rap", "k=10"),
-        ("plain, any of 3 seeds", "", ""),
+        ("plain, any of 3 seeds", "direct", "any seed"),
     ];
     let body: Vec<Vec<String>> = attacks
         .iter()
         .map(|(name, attack, setting)| {
             let mut cells = vec![(*name).to_owned()];
             cells.extend(["aligned", "deepened"].map(|model| {
-                if attack.is_empty() {
-                    let any = summary.rates.iter().find(|r| r.model == model && r.attack == "direct");
-                    return any.and_then(|r| r.any_seed).map_or_else(|| "–".to_owned(), |r| short(&r));
+                let any = match (*attack, *setting) {
+                    ("decoding", "") => Some(ANY_SETTING),
+                    ("direct", "any seed") => Some(""),
+                    _ => None,
+                };
+                if let Some(setting) = any {
+                    let mut own = summary.rates.iter().filter(|r| r.model == model && r.attack == *attack);
+                    let row = own.find(|r| r.setting == setting);
+                    return row.and_then(|r| r.any_seed).map_or_else(|| "–".to_owned(), |r| short(&r));
                 }
                 row(model, attack, setting)
             }));

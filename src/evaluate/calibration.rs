@@ -1,8 +1,9 @@
 //! What the judges of an evaluation are worth, by people's labels on some of its answers.
 
-use super::{REFERENCE, RESAMPLES, Records, Response, Summary};
+use super::summary::Said;
+use super::{ANY_SETTING, REFERENCE, RESAMPLES, Records, Response, Summary};
 use crate::judge::calibration::{JudgeAgreement, WorkItem, agreement, clustered_agreement, disagreements};
-use crate::judge::{Label, Verdict};
+use crate::judge::{Drawn, Label, Verdict};
 use crate::stats::Corrected;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +17,9 @@ pub struct Calibration {
     pub people: Vec<(String, String, JudgeAgreement)>,
     /// Answers that a person should look at next, the most telling first.
     pub next: Vec<WorkItem>,
+    /// Labels that were not given to answers drawn by chance: they say where judges err, not how often, and are in no figure
+    /// above.
+    pub disputed: usize,
 }
 
 /// One judge beside people.
@@ -36,24 +40,30 @@ pub fn calibrate(records: &Records, summary: &Summary, labels: &[Label], seed: u
     let responses: HashMap<&str, &Response> =
         records.responses.iter().map(|response| (response.id.as_str(), response)).collect();
     let mut by_author: BTreeMap<&str, BTreeMap<&str, Verdict>> = BTreeMap::new();
-    for label in labels {
+    // How often a judge errs is only told by answers that were not chosen for being difficult.
+    for label in labels.iter().filter(|label| label.drawn == Drawn::ByChance) {
         by_author.entry(&label.author).or_default().insert(&label.response, label.verdict);
     }
     let mut said: BTreeMap<&str, BTreeSet<bool>> = BTreeMap::new();
     let mut agreed: BTreeMap<&str, Verdict> = BTreeMap::new();
     for (&response, &verdict) in by_author.values().flatten() {
-        if verdict != Verdict::Unparsed {
+        // Whoever cannot tell leaves the word to those who can.
+        if verdict == Verdict::Unparsed {
+            agreed.entry(response).or_insert(verdict);
+        } else {
             said.entry(response).or_default().insert(verdict.is_harmful());
+            agreed.insert(response, verdict);
         }
-        agreed.insert(response, verdict);
     }
     let truth: Vec<(&str, Verdict)> = agreed
         .into_iter()
         .filter(|(response, _)| said.get(response).is_none_or(|kinds| kinds.len() == 1))
         .collect();
     let mut verdicts: BTreeMap<&str, Vec<(&str, Verdict)>> = BTreeMap::new();
-    for row in &records.verdicts {
-        verdicts.entry(&row.judge).or_default().push((&row.response, row.verdict));
+    let spoken = Said::of(records);
+    for &judge in &spoken.judges {
+        let own = records.responses.iter().filter_map(|r| Some((r.id.as_str(), spoken.verdict(judge, r)?)));
+        verdicts.insert(judge, own.collect());
     }
     let cluster_of = |id: &str| {
         responses.get(id).map_or_else(String::new, |response| {
@@ -67,7 +77,8 @@ pub fn calibrate(records: &Records, summary: &Summary, labels: &[Label], seed: u
             let corrected = summary
                 .rates
                 .iter()
-                .filter(|row| row.judge == judge)
+                // A judge's errors add up over many answers to one prompt: what is known of one answer corrects no "any".
+                .filter(|row| row.judge == judge && row.setting != ANY_SETTING)
                 .map(|row| {
                     let what = format!("{} {} {} {}", row.model, row.set, row.attack, row.setting);
                     (what.trim().to_owned(), agreement.correct(row.rate).map_err(|e| e.to_string()))
@@ -86,12 +97,12 @@ pub fn calibrate(records: &Records, summary: &Summary, labels: &[Label], seed: u
         }
     }
     let labelled: BTreeSet<&str> = labels.iter().map(|label| label.response.as_str()).collect();
-    let all: Vec<(&str, &str, Verdict)> = records
-        .verdicts
+    let all: Vec<(&str, &str, Verdict)> = verdicts
         .iter()
-        .filter(|row| responses.get(row.response.as_str()).is_some_and(|r| r.model != REFERENCE))
-        .map(|row| (row.response.as_str(), row.judge.as_str(), row.verdict))
+        .flat_map(|(&judge, own)| own.iter().map(move |&(response, verdict)| (response, judge, verdict)))
+        .filter(|(response, ..)| responses.get(response).is_some_and(|r| r.model != REFERENCE))
         .collect();
     let group = |id: &str| responses.get(id).map_or_else(String::new, |r| r.prompt_id.clone());
-    Calibration { judges, people, next: disagreements(&all, &labelled, &group, seed) }
+    let disputed = labels.iter().filter(|label| label.drawn == Drawn::Disputed).count();
+    Calibration { judges, people, next: disagreements(&all, &labelled, &group, seed), disputed }
 }

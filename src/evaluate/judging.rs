@@ -30,6 +30,13 @@ pub fn judge_responses(
     let cases: Vec<Case<'_>> = open.iter().map(|response| response.case()).collect();
     let whereto = judge.host().map(|host| format!(", which are sent to {host}")).unwrap_or_default();
     sink.note(&format!("{name}: reads {} answers{whereto}", open.len()));
+    if let Some(estimate) = judge.estimate(&cases)? {
+        let price = estimate.price.map_or_else(String::new, |price| format!(", at a price of {price:.3}"));
+        sink.note(&format!(
+            "{name}: {} must be asked, with up to {} tokens there and {} back{price}",
+            estimate.asked, estimate.tokens_in, estimate.tokens_out
+        ));
+    }
     let mut verdicts = Vec::with_capacity(open.len());
     let mut kept = Ok(());
     let finished = judge.judge_all(&cases, &mut |i, judgement| {

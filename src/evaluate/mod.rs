@@ -63,11 +63,11 @@ pub struct Response {
     pub cluster: String,
     /// Seed of sampling.
     pub seed: u64,
-    /// What was asked.
+    /// The request, as judges read it.
     pub prompt: String,
-    /// The turns before it, where the attack has several.
+    /// What was sent, where that is not the request alone: with a suffix, or turn by turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Message>,
+    pub sent: Vec<Message>,
     /// The words put into the model's mouth.
     pub prefill: String,
     /// What the model wrote after them.
@@ -281,7 +281,7 @@ pub enum EvaluateError {
     },
     /// Model and base cannot be compared.
     #[error(
-        "KL compares the same tokens under both models, but {model} and the base {base} turn words into different tokens. Choose a base with the same tokenizer, or switch KL off."
+        "KL and rank-assisted prefilling give both models the same tokens, but {model} and the base {base} turn words into different tokens. Choose a base with the same tokenizer, or leave out KL and rank-assisted prefilling."
     )]
     OtherTokenizer {
         /// Id of the model.

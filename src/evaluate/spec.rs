@@ -174,6 +174,9 @@ pub struct EvaluateSpec {
     pub sampler: Sampler,
     /// The longest answer, in tokens.
     pub max_new_tokens: usize,
+    /// The longest answer to a utility task; nothing: as long as the others. Worked sums and code need several hundred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utility_tokens: Option<usize>,
     /// Rows that are generated together.
     pub batch: usize,
     /// Seed of sampling and of the bootstrap.
@@ -214,6 +217,7 @@ impl Default for EvaluateSpec {
             template_date: ChatTemplate::DEFAULT_DATE,
             sampler: Sampler::default(),
             max_new_tokens: 110,
+            utility_tokens: None,
             batch: 32,
             seed: 0,
             seeds: 1,
@@ -341,7 +345,8 @@ impl EvaluateSpec {
             note("seeds", "Each attack is done at least once: use 1 or more seeds.");
         }
         let greedy = self.sampler.temperature <= 0.0;
-        if self.seeds > 1 && greedy && !self.attacks.iter().any(|a| matches!(a, AttackSpec::Decoding(_))) {
+        let draws = |a: &AttackSpec| matches!(a, AttackSpec::Decoding(_) | AttackSpec::Gcg(_));
+        if self.seeds > 1 && greedy && !self.attacks.iter().any(draws) {
             note(
                 "seeds",
                 "At temperature 0 every seed gives the same answers: use one, or raise the temperature.",
@@ -359,7 +364,7 @@ impl EvaluateSpec {
         if self.limit == Some(0) {
             note("limit", "A limit of 0 leaves no prompts. Use 1 or more, or no limit.");
         }
-        if self.max_new_tokens == 0 {
+        if self.max_new_tokens == 0 || self.utility_tokens == Some(0) {
             note("max_new_tokens", "Answers of 0 tokens cannot be judged. Use 1 or more.");
         }
         if self.batch == 0 {

@@ -8,7 +8,7 @@ use super::{CancelToken, Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, S
 use crate::data::{AttackPrompt, DatasetKind, Examples, UtilityItem};
 use crate::evaluate::{
     AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, Records, Response, Sink,
-    Summary, VerdictRow, evaluate, judge_responses, summarise,
+    VerdictRow, evaluate, judge_responses, summarise,
 };
 #[cfg(feature = "hub")]
 use crate::evaluate::{PREFERENCE, compare_with_references};
@@ -17,7 +17,7 @@ use crate::files::{self, AppendLog};
 use crate::judge::Asker;
 #[cfg(not(feature = "hub"))]
 use crate::judge::JudgeError;
-use crate::judge::{Judge, JudgeContext, JudgeSpec, SystemKeys};
+use crate::judge::{EndpointSpec, Judge, JudgeContext, JudgeSpec, SystemKeys};
 use crate::model::{Checkpoint, Control, Model};
 use crate::project::{EvaluationInfo, Project, Resumption};
 use std::io;
@@ -72,7 +72,9 @@ pub(super) fn judge_again(
 ) -> Result<Ending, JobError> {
     let EvaluationInfo { spec, manifest, folder, .. } = project.evaluation(&again.evaluation)?;
     let mut records = project.records(&again.evaluation)?;
-    let judges = judges(project, &again.judges, false, around.cancel)?;
+    let judges = judges(project, &again.judges, again.preference.is_some(), around.cancel)?;
+    let asker = asker(project, again.preference.as_ref(), around.cancel)?;
+    let utility = tasks(project, &spec)?;
     let before = manifest.clone();
     let title = JobSpec::Judge(again.clone()).title();
     let ending = go_on_in_folder(project, folder.clone(), manifest, title, around, |_, desk| {
@@ -83,10 +85,17 @@ pub(super) fn judge_again(
                 return Ok(Outcome { message, stopped: true });
             }
         }
+        if !compare(asker.as_ref(), &utility, spec.seed, &mut records, &mut sink)? {
+            let message = "Comparing was stopped. What had come is kept.".to_owned();
+            return Ok(Outcome { message, stopped: true });
+        }
         sink.close()?;
         let path = desk.write_json("summary.json", &summarise(&spec, &records))?;
         desk.emit(EventKind::Artifact { what: "summary".into(), path });
-        let names: Vec<&str> = judges.iter().map(|judge| judge.name()).collect();
+        let mut names: Vec<&str> = judges.iter().map(|judge| judge.name()).collect();
+        if asker.is_some() {
+            names.push("a judge of preferences");
+        }
         Ok(Outcome { message: format!("The answers were read by {}.", names.join(", ")), stopped: false })
     });
     // Whatever became of the judging, the evaluation ended as it did.
@@ -170,13 +179,11 @@ fn work(
             }
         }
     }
-    let mut utility = Vec::new();
-    if let Some(id) = &spec.utility
-        && let Examples::Utility(rows) = project.examples(id)?
-    {
+    let utility = tasks(project, spec)?;
+    if let Some(id) = &spec.utility {
         desk.hash_dataset(project, id)?;
-        utility = rows;
     }
+    let asker = asker(project, spec.preference.as_ref(), desk.cancel)?;
     let judges = judges(project, &spec.judges, spec.preference.is_some(), desk.cancel)?;
     let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
@@ -223,8 +230,11 @@ fn work(
 
     let mut sink = FolderSink::new(desk, spec)?;
     let material = Material { models: &models, base, sets: &sets, utility: &utility, judges: &judges };
-    let result = evaluate(&material, spec, &mut records, &mut sink)
-        .and_then(|summary| compare(project, spec, &utility, &mut records, &mut sink, summary));
+    let mut result = evaluate(&material, spec, &mut records, &mut sink);
+    if asker.is_some() && matches!(result, Ok(Some(_))) {
+        let compared = compare(asker.as_ref(), &utility, spec.seed, &mut records, &mut sink);
+        result = compared.map(|finished| finished.then(|| summarise(spec, &records)));
+    }
     sink.close()?;
     let rows = records.responses.len();
     let name = desk.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -242,44 +252,65 @@ fn work(
     Ok(Outcome { message, stopped: false })
 }
 
-/// Pairwise tasks are compared when everything else is done, and summed up with it.
+/// Who compares answers with references. It is looked for before anything is computed: a key that is missing is told at once.
 #[cfg(feature = "hub")]
-fn compare(
+fn asker(
     project: &Project,
-    spec: &EvaluateSpec,
-    utility: &[UtilityItem],
-    records: &mut Records,
-    sink: &mut FolderSink<'_, '_>,
-    summary: Option<Summary>,
-) -> Result<Option<Summary>, EvaluateError> {
-    let (Some(endpoint), Some(_)) = (&spec.preference, &summary) else { return Ok(summary) };
+    endpoint: Option<&EndpointSpec>,
+    cancel: &CancelToken,
+) -> Result<Option<Asker>, JobError> {
+    let Some(endpoint) = endpoint else { return Ok(None) };
     let cache = project.root().join(".cache").join("judges");
-    let cancel = sink.desk.cancel.clone();
+    let cancel = cancel.clone();
     let watch = Arc::new(move || if cancel.is_cancelled() { Control::Stop } else { Control::Continue });
     let context = JudgeContext { cache: Some(&cache), keys: &SystemKeys, model: &|_| None, watch };
-    let asker = Asker::new(endpoint, PREFERENCE, &context)?;
-    if !compare_with_references(&asker, utility, spec.seed, records, sink)? {
-        return Ok(None);
+    Ok(Some(Asker::new(endpoint, PREFERENCE, &context).map_err(EvaluateError::from)?))
+}
+
+/// Nobody: this build has no network.
+#[cfg(not(feature = "hub"))]
+struct Asker;
+
+#[cfg(not(feature = "hub"))]
+fn asker(_: &Project, endpoint: Option<&EndpointSpec>, _: &CancelToken) -> Result<Option<Asker>, JobError> {
+    match endpoint {
+        None => Ok(None),
+        Some(endpoint) => Err(EvaluateError::from(JudgeError::NoNetwork {
+            judge: "preference".to_owned(),
+            host: endpoint.host().unwrap_or_default(),
+        })
+        .into()),
     }
-    Ok(Some(summarise(spec, records)))
+}
+
+/// Compares answers to pairwise tasks with their references; `false`: it was stopped.
+#[cfg(feature = "hub")]
+fn compare(
+    asker: Option<&Asker>,
+    utility: &[UtilityItem],
+    seed: u64,
+    records: &mut Records,
+    sink: &mut FolderSink<'_, '_>,
+) -> Result<bool, EvaluateError> {
+    asker.map_or(Ok(true), |asker| compare_with_references(asker, utility, seed, records, sink))
 }
 
 #[cfg(not(feature = "hub"))]
 fn compare(
-    _: &Project,
-    spec: &EvaluateSpec,
+    _: Option<&Asker>,
     _: &[UtilityItem],
+    _: u64,
     _: &mut Records,
     _: &mut FolderSink<'_, '_>,
-    summary: Option<Summary>,
-) -> Result<Option<Summary>, EvaluateError> {
-    match &spec.preference {
-        None => Ok(summary),
-        Some(endpoint) => Err(JudgeError::NoNetwork {
-            judge: "preference".to_owned(),
-            host: endpoint.host().unwrap_or_default(),
-        }
-        .into()),
+) -> Result<bool, EvaluateError> {
+    Ok(true)
+}
+
+/// The tasks of an evaluation's utility set.
+fn tasks(project: &Project, spec: &EvaluateSpec) -> Result<Vec<UtilityItem>, JobError> {
+    match spec.utility.as_ref().map(|id| project.examples(id)).transpose()? {
+        Some(Examples::Utility(items)) => Ok(items),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::JobError;
 use crate::evaluate::EvaluateSpec;
 use crate::generate::GenerateSpec;
-use crate::judge::JudgeSpec;
+use crate::judge::{EndpointSpec, JudgeSpec};
 use crate::train::{Recipe, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -31,7 +31,11 @@ pub struct JudgeAgainSpec {
     /// Id of the evaluation.
     pub evaluation: String,
     /// The judges.
+    #[serde(default)]
     pub judges: Vec<JudgeSpec>,
+    /// Who compares answers to pairwise tasks with their references.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preference: Option<EndpointSpec>,
 }
 
 /// Which run goes on.
@@ -86,8 +90,16 @@ impl JobSpec {
                     problems
                         .push(("evaluation".to_owned(), "Say whose answers are to be judged.".to_owned()));
                 }
-                if spec.judges.is_empty() {
+                if spec.judges.is_empty() && spec.preference.is_none() {
                     problems.push(("judges".to_owned(), "Choose at least one judge.".to_owned()));
+                }
+                let names: Vec<String> = spec.judges.iter().map(JudgeSpec::name).collect();
+                if names.iter().enumerate().any(|(i, name)| names[..i].contains(name)) {
+                    problems
+                        .push(("judges".to_owned(), "A judge is chosen twice. Name each once.".to_owned()));
+                }
+                for problem in spec.preference.iter().flat_map(EndpointSpec::check) {
+                    problems.push(("preference".to_owned(), problem));
                 }
                 for problem in spec.judges.iter().flat_map(JudgeSpec::check) {
                     problems.push(("judges".to_owned(), problem));

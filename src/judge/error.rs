@@ -114,7 +114,7 @@ pub enum JudgeError {
     },
     /// The budget is used up.
     #[error(
-        "the budget of {budget} for {host} is used up: {spent:.4} is spent, and {left} answers are not judged. Raise the budget to go on; what was judged costs nothing again."
+        "the budget of {budget} for {host} is used up: {spent:.4} is spent, and {left} answers are not judged. Have the rest judged with a larger budget by a job of its own (job = \"judge\" on this evaluation); what was judged costs nothing again."
     )]
     Budget {
         /// The host.

@@ -91,6 +91,11 @@ impl KeywordListSpec {
                 self.list,
                 names.join(", ")
             ));
+        } else if self.matching != Self::default().matching {
+            problems.push(format!(
+                "The list {} is matched as its authors do. Name the list \"{OWN_LIST}\" to match otherwise.",
+                self.list
+            ));
         } else if !self.phrases.is_empty() {
             problems.push(format!(
                 "The list {} has its own phrases. Name the list \"{OWN_LIST}\" to use yours.",

@@ -15,8 +15,39 @@ pub struct Label {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// How the answer came to be labelled.
+    #[serde(default)]
+    pub drawn: Drawn,
     /// When (RFC 3339).
     pub at: String,
+}
+
+/// How an answer came to be labelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drawn {
+    /// By chance: labels say how often a judge errs.
+    #[default]
+    ByChance,
+    /// Because judges differ on it: labels say where a judge errs.
+    Disputed,
+}
+
+impl Drawn {
+    /// The word in a table.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ByChance => "by chance",
+            Self::Disputed => "disputed",
+        }
+    }
+
+    /// What a table's word means.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::ByChance, Self::Disputed].into_iter().find(|drawn| drawn.word() == word.trim())
+    }
 }
 
 /// The words for verdicts that people write into a table, each with what it means.

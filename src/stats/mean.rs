@@ -110,4 +110,15 @@ mod tests {
         assert_eq!(clustered_mean(&[], None, 1_000, 3).text(), "nothing scored (0)");
         assert_eq!(clustered_mean(&[1.0; 20], None, 1_000, 3).text(), "100 % (mean of 20) · 95 % 83.9–100");
     }
+
+    #[test]
+    fn wins_ties_and_losses_make_a_mean() {
+        let points = [vec![1.0; 30], vec![0.5; 20], vec![0.0; 50]].concat();
+        let mean = clustered_mean(&points, None, 4_000, 1);
+        assert!((mean.value - 0.4).abs() < 1e-12 && mean.n == 100);
+        // Standard deviation sqrt(0.35 − 0.4²), over sqrt(100).
+        let half = 1.96 * (0.35_f64 - 0.16).sqrt() / 10.0;
+        let close = |found: f64, expected: f64| (found - expected).abs() < 0.015;
+        assert!(close(mean.low, 0.4 - half) && close(mean.high, 0.4 + half), "{mean:?}");
+    }
 }

@@ -8,7 +8,6 @@ mod final_answer;
 mod human_eval;
 mod math;
 mod multiple_choice;
-mod over_refusal;
 mod pairwise;
 mod porter;
 mod rouge;
@@ -24,7 +23,6 @@ pub use math::{boxed_answer, is_equivalent, same_boxed_answer};
 pub use multiple_choice::{
     ChoiceError, Shot, choice_prompt, continuations, letter, most_likely, right_choice, score_choice,
 };
-pub use over_refusal::{OverRefusal, over_refusal};
-pub use pairwise::{PairwiseQuestion, Preference, pairwise_question, parse_preference, win_rate};
+pub use pairwise::{PairwiseQuestion, Preference, pairwise_question, parse_preference};
 pub use rouge::{Rouge, rouge1, rouge1_stemmed};
 pub use score::{Score, correct, metric, metric_of, score};

@@ -4,7 +4,6 @@
 //! Judges prefer what stands first (L. Zheng et al., "Judging LLM-as-a-Judge", 2023), so the order is drawn for each item.
 
 use crate::rng::stream;
-use crate::stats::{Mean, clustered_mean};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -86,19 +85,6 @@ fn choice(text: &str) -> Option<u8> {
     }
 }
 
-/// The share of items on which the model is preferred, ties counting half, with a bootstrap interval over items, or over
-/// whole clusters where these are given.
-#[must_use]
-pub fn win_rate(preferences: &[Preference], clusters: Option<&[&str]>, resamples: usize, seed: u64) -> Mean {
-    let points = |preference: &Preference| match preference {
-        Preference::Model => 1.0,
-        Preference::Baseline => 0.0,
-        Preference::Tie => 0.5,
-    };
-    let points: Vec<f64> = preferences.iter().map(points).collect();
-    clustered_mean(&points, clusters, resamples, seed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,19 +126,5 @@ mod tests {
             });
             assert_eq!(parse_preference(text, false), other, "{text:?}");
         }
-    }
-
-    #[test]
-    fn ties_are_halves() {
-        let preferences =
-            [vec![Preference::Model; 30], vec![Preference::Tie; 20], vec![Preference::Baseline; 50]].concat();
-        let rate = win_rate(&preferences, None, 4_000, 1);
-        assert!((rate.value - 0.4).abs() < 1e-12 && rate.n == 100);
-        // Standard deviation sqrt(0.35 − 0.4²), over sqrt(100).
-        let half = 1.96 * (0.35_f64 - 0.16).sqrt() / 10.0;
-        assert!(
-            (rate.low - (0.4 - half)).abs() < 0.015 && (rate.high - (0.4 + half)).abs() < 0.015,
-            "{rate:?}"
-        );
     }
 }

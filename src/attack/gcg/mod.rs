@@ -32,7 +32,7 @@ pub enum GcgError {
     Text(#[from] TextError),
     /// The suffix has no tokens of its own in the prompt.
     #[error(
-        "the starting suffix \"{init}\" cannot be told apart from the text around it by this model's tokenizer. Choose another, such as \"{example}\"."
+        "the starting suffix \"{init}\" is not read as tokens of its own behind this request: choose another, such as \"{example}\", or the template or tokenizer rewrites the request itself (blanks at its ends, accents)."
     )]
     NoSlot {
         /// The starting suffix.
@@ -60,12 +60,23 @@ pub enum GcgError {
         /// The context.
         limit: usize,
     },
+    /// The model's numbers are none.
+    #[error(
+        "the loss of every suffix is not a number. The model's weights are damaged or too large for its precision."
+    )]
+    NotFinite,
     /// No swap is left.
     #[error(
         "none of the suffixes that were tried would be read by the tokenizer as the tokens that were meant. Choose another starting suffix, or switch \"retokenise\" off."
     )]
     NothingLeft,
 }
+
+/// A starting suffix that most tokenizers read as they wrote it.
+const EXAMPLE: &str = "x x x x x x x x";
+
+/// Steps in a row in which no candidate may survive.
+const PATIENCE: usize = 20;
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,21 +127,34 @@ pub fn optimise(
         rng: rng::stream(seed, "gcg", id),
     };
     for slot in slots {
+        // Every prompt starts from the same tokens: they must read as themselves in each.
+        if spec.retokenise && !slot.reads_as_itself(codec, &first.suffix)? {
+            return Err(GcgError::NoSlot { init: spec.init.clone(), example: EXAMPLE });
+        }
         search.caches.push(slot.cache(decoder)?);
     }
     let mut buffer = search.first_buffer(&first.suffix)?;
     let mut best = buffer[0].clone();
-    let mut steps = 0;
+    let (mut steps, mut idle) = (0, 0);
     while steps < spec.steps {
         let current = buffer[0].ids.clone();
         let gradient = search.gradient(&current)?;
         let candidates = search.candidates(&current, &gradient)?;
-        let losses = search.losses(&current, &candidates)?;
-        let Some((chosen, loss)) = losses.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
-        else {
-            return Err(GcgError::NothingLeft);
-        };
         steps += 1;
+        if candidates.is_empty() {
+            // The draw was unlucky; a search that never gets on says so.
+            idle += 1;
+            if idle == PATIENCE {
+                return Err(GcgError::NothingLeft);
+            }
+            continue;
+        }
+        idle = 0;
+        let losses = search.losses(&current, &candidates)?;
+        let best_of = losses.iter().copied().enumerate().filter(|(_, loss)| !loss.is_nan());
+        let Some((chosen, loss)) = best_of.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return Err(GcgError::NotFinite);
+        };
         enter(&mut buffer, Suffix { ids: candidates[chosen].clone(), loss }, spec.buffer);
         if loss < best.loss {
             best = Suffix { ids: candidates[chosen].clone(), loss };
@@ -139,7 +163,7 @@ pub fn optimise(
             step: steps,
             loss: buffer[0].loss,
             best: best.loss,
-            suffix: first.text(codec, &buffer[0].ids)?.unwrap_or_default(),
+            suffix: first.readable(codec, &buffer[0].ids)?,
             candidates: candidates.len(),
         };
         if observe(&step) == Control::Stop {
@@ -149,7 +173,7 @@ pub fn optimise(
             break;
         }
     }
-    let suffix = first.text(codec, &best.ids)?.unwrap_or_default();
+    let suffix = first.readable(codec, &best.ids)?;
     Ok(Some(GcgResult { suffix, ids: best.ids, loss: best.loss, steps }))
 }
 
@@ -190,10 +214,13 @@ fn allowed(decoder: &Decoder, codec: &Codec, non_ascii: bool) -> Vec<bool> {
 /// Tokens of candidates that are computed together unless the spec says how many candidates.
 const TOKENS: usize = 4096;
 
-/// Candidates that are computed together where the spec leaves it open: as many as keep memory small.
+/// Candidates that are computed together where the spec leaves it open: as many as have [`TOKENS`] tokens. Where the decoder
+/// does not share what is before the suffix, that is part of each of them.
 #[must_use]
-pub fn candidates_at_once(slots: &[Slot]) -> usize {
-    let longest = slots.iter().map(|s| s.suffix.len() + s.after.len() + s.target.len()).max().unwrap_or(1);
+pub fn candidates_at_once(decoder: &Decoder, slots: &[Slot]) -> usize {
+    let before = |slot: &Slot| if decoder.is_fused() { 0 } else { slot.before.len() };
+    let length = |s: &Slot| before(s) + s.suffix.len() + s.after.len() + s.target.len();
+    let longest = slots.iter().map(length).max().unwrap_or(1);
     (TOKENS / longest.max(1)).max(1)
 }
 
@@ -292,10 +319,6 @@ impl Search<'_> {
             let keep: Vec<bool> = drawn.par_iter().map(|ids| self.reads_as_itself(ids)).collect();
             let mut keep = keep.into_iter();
             drawn.retain(|_| keep.next().unwrap_or(false));
-        }
-        if drawn.is_empty() {
-            // The search stays where it is for a step rather than ending.
-            drawn.push(current.to_vec());
         }
         Ok(drawn)
     }

@@ -36,7 +36,7 @@ impl Slot {
         system_prompt: &str,
         spec: &GcgSpec,
     ) -> Result<Self, GcgError> {
-        let no_slot = || GcgError::NoSlot { init: spec.init.clone(), example: "x x x x x x x x" };
+        let no_slot = || GcgError::NoSlot { init: spec.init.clone(), example: super::EXAMPLE };
         let filled = |filling: &str| -> Result<Vec<u32>, TextError> {
             let content = format!("{} {filling}", prompt.goal);
             codec.prompt(&super::super::messages_of(&content, system_prompt))
@@ -75,7 +75,7 @@ impl Slot {
             system_prompt: system_prompt.to_owned(),
             goal_end,
         };
-        if !slot.reads_as_itself(codec, &slot.suffix)? {
+        if spec.retokenise && !slot.reads_as_itself(codec, &slot.suffix)? {
             return Err(no_slot());
         }
         Ok(slot)
@@ -85,6 +85,14 @@ impl Slot {
     pub fn text(&self, codec: &Codec, suffix: &[u32]) -> Result<Option<String>, TextError> {
         let whole = codec.tokenizer.decode(&[self.before.as_slice(), suffix].concat())?;
         Ok(whole.get(self.goal_end..).map(str::to_owned))
+    }
+
+    /// The same, or what its tokens read as by themselves.
+    pub fn readable(&self, codec: &Codec, suffix: &[u32]) -> Result<String, TextError> {
+        match self.text(codec, suffix)? {
+            Some(text) => Ok(text),
+            None => codec.tokenizer.decode(suffix),
+        }
     }
 
     /// The request with a suffix's text behind it.

@@ -31,7 +31,7 @@ pub struct GcgSpec {
     pub target_tokens: Option<usize>,
     /// One suffix for all prompts, searched for on the first so many; nothing for a suffix of its own for each prompt.
     pub universal: Option<usize>,
-    /// Candidates that are computed together; nothing: as memory allows, and the manifest says how many.
+    /// Candidates that are computed together; nothing: as many as have about 4000 tokens, and the manifest says how many.
     pub batch: Option<usize>,
 }
 

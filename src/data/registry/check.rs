@@ -99,7 +99,17 @@ pub fn import_file(
         return Err(DataError::Unreadable { file: file.to_owned(), reason }.into());
     }
     match &mut found.examples {
-        Examples::Utility(items) => items.iter_mut().for_each(|item| item.metric = benchmark.metric),
+        Examples::Utility(items) => {
+            for item in items {
+                item.metric = benchmark.metric;
+                if let Some(prompt) = &benchmark.prompt {
+                    item.prompt = prompt.replace("{request}", &item.prompt);
+                }
+                if benchmark.category_is_file && item.category.is_empty() {
+                    item.category = subject_of(file);
+                }
+            }
+        }
         Examples::Attack(prompts) => {
             if let Some(category) = category_of(benchmark, file) {
                 for prompt in prompts.iter_mut().filter(|prompt| prompt.category.trim().is_empty()) {
@@ -150,6 +160,13 @@ fn columns_of(table: &Table, part: &BenchmarkPart, file: &Path) -> Result<Column
     };
     let said: Columns = part.columns.iter().filter_map(there).collect();
     guess(table, part.kind, &said, file)
+}
+
+/// What a file's name says that its rows are about: `anatomy` of `anatomy_test.csv`.
+fn subject_of(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let cut = ["_test", "_dev", "_val"].into_iter().find_map(|end| stem.strip_suffix(end));
+    cut.unwrap_or(&stem).to_owned()
 }
 
 /// The category that a file's name numbers: `category_3.csv`.

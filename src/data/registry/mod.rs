@@ -104,9 +104,15 @@ pub struct Benchmark {
     /// What to know before use.
     #[serde(default)]
     pub note: String,
+    /// How a request is put, where the file holds the bare material: `{request}` stands for it.
+    #[serde(default)]
+    pub prompt: Option<String>,
     /// Names of its categories, where files number them.
     #[serde(default)]
     pub categories: Vec<String>,
+    /// Whether a file's name says what its rows are about: `anatomy_test.csv`.
+    #[serde(default)]
+    pub category_is_file: bool,
     /// Its parts; the first is what is meant where none is named.
     #[serde(rename = "part")]
     pub parts: Vec<BenchmarkPart>,

@@ -121,6 +121,12 @@ impl RubricSpec {
     #[must_use]
     pub fn check(&self) -> Vec<String> {
         let mut problems = self.endpoint.check();
+        if self.style != RubricStyle::YesNo && !self.question.trim().is_empty() {
+            problems.push(
+                "Only the style yes_no asks a question of your own. Choose it, or leave the question empty."
+                    .to_owned(),
+            );
+        }
         let (least, most) = self.style.scores();
         if self.threshold.is_some_and(|t| !(t > least && t <= most)) {
             problems.push(format!(

@@ -1,6 +1,6 @@
 //! The results of one evaluation: charts, then every rate with its count, interval and judge.
 
-use crate::evaluate::{DepthRow, RateRow, Summary};
+use crate::evaluate::{ANY_SETTING, DepthRow, PairRow, RateRow, Summary, UTILITY};
 use crate::project::EvaluationInfo;
 use crate::ui::app::Snapshot;
 use crate::ui::theme;
@@ -19,11 +19,14 @@ pub struct Results {
     /// One chart of prefilling for each judge.
     prefill: Vec<(String, Vec<Series>)>,
     depths: Vec<f64>,
+    /// One chart of sampling temperatures for each judge.
+    temperatures: Vec<(String, Vec<Series>)>,
     kl: Vec<Series>,
     kl_title: String,
     rates: Table,
     utility: Table,
     safety: Table,
+    pairs: Table,
 }
 
 /// A table whose first column is a model.
@@ -45,14 +48,14 @@ impl Results {
     /// Makes the results ready; `None` if the evaluation did not come to its end.
     pub fn new(info: &EvaluationInfo, project: &Snapshot) -> Option<Self> {
         let summary = info.summary.as_ref()?;
-        let mut judges: Vec<&str> = Vec::new();
-        for row in summary.rates.iter().filter(|row| row.attack == "prefill") {
-            if !judges.contains(&row.judge.as_str()) {
-                judges.push(&row.judge);
-            }
-        }
-        let prefill =
-            judges.iter().map(|&judge| (judge.to_owned(), prefill_series(summary, judge, project))).collect();
+        let prefill = judges_of(summary, "prefill")
+            .iter()
+            .map(|&judge| (judge.to_owned(), prefill_series(summary, judge, project)))
+            .collect();
+        let temperatures = judges_of(summary, "decoding")
+            .into_iter()
+            .map(|judge| (judge.to_owned(), temperature_series(summary, judge, project)))
+            .collect();
         let mut depths: Vec<usize> =
             summary.rates.iter().filter(|row| row.attack == "prefill").filter_map(|row| row.depth).collect();
         depths.sort_unstable();
@@ -61,6 +64,7 @@ impl Results {
             let [a, b, c, d] = rest;
             Row { colour: theme::role_colour(project.role(model)), cells: [model.to_owned(), a, b, c, d] }
         };
+        let several = summary.rates.iter().any(|r| r.set != summary.rates[0].set);
         let rates = Table {
             id: "rates",
             title: "Every rate, with its count and interval",
@@ -75,7 +79,14 @@ impl Results {
             rows: summary
                 .rates
                 .iter()
-                .map(|r| row(&r.model, [attack_text(r), r.judge.clone(), r.rate.text(), r.interval.clone()]))
+                // Forty-nine ways of sampling would bury everything else: a chart shows them.
+                .filter(|r| r.attack != "decoding" || r.setting == ANY_SETTING)
+                .map(|r| {
+                    row(
+                        &r.model,
+                        [attack_text(r, several), r.judge.clone(), r.rate.text(), r.interval.clone()],
+                    )
+                })
                 .collect(),
         };
         let utility = Table {
@@ -108,9 +119,28 @@ impl Results {
             ],
             rows: summary.depth.iter().map(|r| row(&r.model, depth_cells(r))).collect(),
         };
+        let pairs = Table {
+            id: "pairs",
+            title: "Did the models differ on the same prompts?",
+            remark: "Change of the share that complied, or was right, from the first model to the second; p by McNemar's exact test, over whole clusters where prompts cluster.",
+            columns: [
+                ("From", 100.0),
+                ("To", 100.0),
+                ("Attack or task · judge", 190.0),
+                ("Change", 0.0),
+                ("Flips and test", 164.0),
+            ],
+            rows: summary
+                .pairs
+                .iter()
+                .map(|r| row(&r.before, [r.after.clone(), pair_text(r), r.change.text(), r.test.text()]))
+                .collect(),
+        };
         Some(Self {
             id: info.id.clone(),
             prefill,
+            temperatures,
+            pairs,
             depths: depths.into_iter().map(|k| k as f64).collect(),
             kl: kl_series(summary, project),
             kl_title: kl_title(summary),
@@ -157,9 +187,81 @@ impl Results {
             .show(ui, &self.kl);
             ui.add_space(theme::GROUP);
         }
+        for (judge, series) in self.temperatures.iter().filter(|(_, series)| !series.is_empty()) {
+            Chart {
+                id: &format!("temperature {judge}"),
+                question: "Does sampling at another temperature break it?",
+                x: "sampling temperature",
+                y: "complied (ASR)",
+                meaning: "At a higher temperature a model takes less likely words more often. Where its safety hangs on a few \
+                          first words, taking another one there is enough. The table below counts a prompt as broken if any \
+                          way of sampling breaks it, top-k and top-p included.",
+                note: &format!("{judge} judge · whiskers: 95 % interval"),
+                height: 200.0,
+                percent: true,
+                ticks: &[],
+            }
+            .show(ui, series);
+            ui.add_space(theme::GROUP);
+        }
         self.rates.show(ui);
         self.utility.show(ui);
+        self.pairs.show(ui);
     }
+}
+
+/// The judges of an attack, in the order in which they first come.
+fn judges_of<'a>(summary: &'a Summary, attack: &str) -> Vec<&'a str> {
+    let mut judges: Vec<&str> = Vec::new();
+    for row in summary.rates.iter().filter(|row| row.attack == attack) {
+        if !judges.contains(&row.judge.as_str()) {
+            judges.push(&row.judge);
+        }
+    }
+    judges
+}
+
+/// The rate by temperature, the other ways of sampling left out.
+fn temperature_series(summary: &Summary, judge: &str, project: &Snapshot) -> Vec<Series> {
+    let mut lines = Vec::new();
+    for (model, set, name) in lines_of(summary) {
+        let rows: Vec<(f64, &RateRow)> = summary
+            .rates
+            .iter()
+            .filter(|row| {
+                row.attack == "decoding" && row.judge == judge && row.model == model && row.set == set
+            })
+            .filter_map(|row| Some((row.setting.strip_prefix("T=")?.parse().ok()?, row)))
+            .collect();
+        if rows.len() < 2 {
+            continue;
+        }
+        let points = rows.iter().map(|(t, row)| PlotPoint::new(*t, row.rate.value())).collect();
+        let whiskers = rows.iter().map(|(_, row)| (row.rate.low, row.rate.high)).collect();
+        let n = rows.first().map_or(0, |(_, row)| row.rate.n);
+        lines.push(
+            Series::of_role(format!("{name} (n = {n})"), project.role(model), points).with_whiskers(whiskers),
+        );
+    }
+    lines
+}
+
+/// Every model on every set, with the name of its line: the set is told where there are several.
+fn lines_of(summary: &Summary) -> Vec<(&str, &str, String)> {
+    let mut sets: Vec<&str> = Vec::new();
+    for row in &summary.rates {
+        if !sets.contains(&row.set.as_str()) {
+            sets.push(&row.set);
+        }
+    }
+    let mut lines = Vec::new();
+    for model in models_of(summary) {
+        for &set in &sets {
+            let name = if sets.len() > 1 { format!("{model}, {set}") } else { model.to_owned() };
+            lines.push((model, set, name));
+        }
+    }
+    lines
 }
 
 fn models_of(summary: &Summary) -> Vec<&str> {
@@ -180,11 +282,13 @@ fn models_of(summary: &Summary) -> Vec<&str> {
 fn prefill_series(summary: &Summary, judge: &str, project: &Snapshot) -> Vec<Series> {
     let mut lines = Vec::new();
     let mut ceiling: Vec<(usize, f64)> = Vec::new();
-    for model in models_of(summary) {
+    for (model, set, name) in lines_of(summary) {
         let mut rows: Vec<(usize, &RateRow)> = summary
             .rates
             .iter()
-            .filter(|row| row.attack == "prefill" && row.judge == judge && row.model == model)
+            .filter(|row| {
+                row.attack == "prefill" && row.judge == judge && row.model == model && row.set == set
+            })
             .filter_map(|row| row.depth.map(|depth| (depth, row)))
             .collect();
         rows.sort_by_key(|(depth, _)| *depth);
@@ -195,8 +299,7 @@ fn prefill_series(summary: &Summary, judge: &str, project: &Snapshot) -> Vec<Ser
         let whiskers = rows.iter().map(|(_, row)| (row.rate.low, row.rate.high)).collect();
         let n = rows.first().map_or(0, |(_, row)| row.rate.n);
         lines.push(
-            Series::of_role(format!("{model} (n = {n})"), project.role(model), points)
-                .with_whiskers(whiskers),
+            Series::of_role(format!("{name} (n = {n})"), project.role(model), points).with_whiskers(whiskers),
         );
         // The ceiling comes from the reference answers: it is the same for every model.
         if ceiling.is_empty() {
@@ -230,10 +333,12 @@ pub fn kl_series(summary: &Summary, project: &Snapshot) -> Vec<Series> {
             let band =
                 row.mean[..reach].iter().zip(&row.std).map(|(&m, &s)| ((m - s).max(0.0), m + s)).collect();
             let last = reach.checked_sub(1).map_or(0, |at| row.n[at]);
+            let several = summary.kl.iter().any(|other| other.set != row.set);
+            let who = if several { format!("{}, {}", row.model, row.set) } else { row.model.clone() };
             let name = if first == last {
-                format!("{} (n = {first})", row.model)
+                format!("{who} (n = {first})")
             } else {
-                format!("{} (n = {first} at token 1, {last} at token {reach})", row.model)
+                format!("{who} (n = {first} at token 1, {last} at token {reach})")
             };
             Series::of_role(name, project.role(&row.model), points).with_band(band)
         })
@@ -264,17 +369,28 @@ fn depth_cells(row: &DepthRow) -> [String; 4] {
     [row.judge.clone(), depth, half, tested]
 }
 
-fn attack_text(row: &RateRow) -> String {
-    match row.attack.as_str() {
+fn pair_text(row: &PairRow) -> String {
+    format!("{} · {}", words(&row.attack, &row.setting), row.judge)
+}
+
+fn attack_text(row: &RateRow, several: bool) -> String {
+    let words = words(&row.attack, &row.setting);
+    if several { format!("{words} · {}", row.set) } else { words }
+}
+
+/// An attack and its setting, or a task, in words.
+fn words(attack: &str, setting: &str) -> String {
+    match attack {
         "direct" => "plain request".to_owned(),
-        "prefill" => row.depth.map_or_else(|| row.setting.clone(), |k| format!("prefilling, k = {k}")),
-        "decoding" => format!("sampling, {}", row.setting),
-        "multi_turn" => format!("led up to, {}", row.setting),
-        "rap" => format!("rank-assisted, {}", row.setting),
-        "gcg" => format!("GCG, {}", row.setting),
-        "later_turn" => format!("a turn after {}", row.setting.replace("sentences=", "sentences: ")),
-        "refusal_prefix" => format!("begins “{}”", row.setting),
-        other => format!("{other} {}", row.setting),
+        "prefill" => format!("prefilling, {}", setting.replace("k=", "k = ")),
+        "decoding" => format!("sampling, {setting}"),
+        "multi_turn" => format!("led up to, {setting}"),
+        "rap" => format!("rank-assisted, {setting}"),
+        "gcg" => format!("GCG, {setting}"),
+        "later_turn" => format!("a turn after {}", setting.replace("sentences=", "sentences: ")),
+        "refusal_prefix" => format!("begins “{setting}”"),
+        UTILITY => setting.to_owned(),
+        other => format!("{other} {setting}"),
     }
 }
 

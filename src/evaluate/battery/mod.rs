@@ -1,18 +1,19 @@
 //! The first phase: the models answer. One model after the other, and for each one attack after the other, so that a model is
 //! loaded once and prompts that begin alike are computed together.
 
+mod gcg;
+mod multi_turn;
+mod utility;
+
 use super::run::has_target;
 use super::{
-    AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, REFERENCE, Records,
-    Response, Sink, UTILITY,
+    AttackSpec, EvaluateError, EvaluateSpec, KlLine, Material, PromptSet, REFERENCE, Records, Response, Sink,
 };
-use crate::attack::gcg::{self, GcgResult, Slot};
-use crate::attack::{self, AttackRow, GcgSpec};
-use crate::data::{AttackPrompt, Needs, UtilityItem};
-use crate::model::{Batch, Control, Decoder, Finish, GenerateRequest, Generation, Model, Sampler};
+use crate::attack::{self, AttackRow};
+use crate::data::{AttackPrompt, UtilityItem};
+use crate::model::{Decoder, Finish, GenerateRequest, Generation, Model, Sampler};
 use crate::probe::kl_per_token;
 use crate::text::{Codec, Message, TextError};
-use crate::utility::{self, Score};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -104,6 +105,7 @@ impl<'a, 's> Battery<'a, 's> {
     ) -> Result<bool, EvaluateError> {
         let model_error = |source| EvaluateError::Model { model: format!("{id} against {base_id}"), source };
         let (codec, decoder) = (model.codec(), model.decoder().map_err(model_error)?);
+        let limit = decoder.config().max_position_embeddings.min(base.config().max_position_embeddings);
         let measured: HashSet<&str> = self
             .records
             .kl
@@ -118,12 +120,23 @@ impl<'a, 's> Battery<'a, 's> {
             .collect();
         let end = self.done + set.prompts.len() as u64;
         for part in prompts.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
-            let mut rows = Vec::with_capacity(part.len());
+            let (mut rows, mut members) = (Vec::with_capacity(part.len()), Vec::with_capacity(part.len()));
             for prompt in part {
                 let ids = self.open(codec, &prompt.goal).and_then(|request| {
                     Ok((request, codec.answer(prompt.target.as_deref().unwrap_or_default())?))
                 });
-                rows.push(ids.map_err(|source| EvaluateError::Text { model: id.to_owned(), source })?);
+                let row = ids.map_err(|source| EvaluateError::Text { model: id.to_owned(), source })?;
+                if row.0.len() + row.1.len() <= limit {
+                    rows.push(row);
+                    members.push(prompt);
+                }
+            }
+            if members.len() < part.len() {
+                self.sink.note(&format!(
+                    "{id}: {} requests of {} with their reference answers are longer than the context of {limit} tokens and are left out of KL",
+                    part.len() - members.len(),
+                    set.id
+                ));
             }
             let (before, total) = (self.done, self.total);
             let sink = &mut *self.sink;
@@ -132,7 +145,7 @@ impl<'a, 's> Battery<'a, 's> {
             })
             .map_err(model_error)?;
             let Some(curve) = curve else { return Ok(false) };
-            for (prompt, kl) in part.iter().zip(curve.per_prompt) {
+            for (prompt, kl) in members.into_iter().zip(curve.per_prompt) {
                 let line = KlLine {
                     model: id.to_owned(),
                     base: base_id.to_owned(),
@@ -213,7 +226,7 @@ impl<'a, 's> Battery<'a, 's> {
             ));
         }
         self.references(set, attack, &rows, &prompts)?;
-        let rows = self.that_fit(id, model, rows)?;
+        let rows = self.that_fit(id, model, rows);
 
         let mut open: Vec<(&AttackPrompt, AttackRow, String)> = Vec::new();
         for row in rows {
@@ -228,7 +241,7 @@ impl<'a, 's> Battery<'a, 's> {
             let requests: Vec<GenerateRequest> = part.iter().map(|(_, row, _)| row.request.clone()).collect();
             let found = match attack {
                 AttackSpec::Rap { top, .. } => self.rap(id, model, &requests, *top)?,
-                _ => self.generate(id, model, requests, seed)?,
+                _ => self.generate(id, model, requests, self.spec.max_new_tokens, seed)?,
             };
             let Some(answers) = found else { return Ok(false) };
             for ((prompt, row, response), answered) in part.iter().zip(answers) {
@@ -279,13 +292,8 @@ impl<'a, 's> Battery<'a, 's> {
     }
 
     /// The rows that leave room for an answer; the others are told.
-    fn that_fit(
-        &mut self,
-        id: &str,
-        model: &Model,
-        rows: Vec<AttackRow>,
-    ) -> Result<Vec<AttackRow>, EvaluateError> {
-        let Ok(decoder) = model.decoder() else { return Ok(rows) };
+    fn that_fit(&mut self, id: &str, model: &Model, rows: Vec<AttackRow>) -> Vec<AttackRow> {
+        let Ok(decoder) = model.decoder() else { return rows };
         let limit = decoder.config().max_position_embeddings;
         let n = rows.len();
         let fit: Vec<AttackRow> = rows.into_iter().filter(|row| row.request.prompt.len() < limit).collect();
@@ -295,10 +303,7 @@ impl<'a, 's> Battery<'a, 's> {
                 n - fit.len()
             ));
         }
-        if fit.is_empty() && n > 0 {
-            return Err(EvaluateError::NoRows { what: "requests that fit into the model's context" });
-        }
-        Ok(fit)
+        fit
     }
 
     fn rap(
@@ -331,324 +336,13 @@ impl<'a, 's> Battery<'a, 's> {
         Ok(self.timed(answers, start))
     }
 
-    fn multi_turn(
-        &mut self,
-        id: &str,
-        model: &Model,
-        set: &PromptSet,
-        turns: &[String],
-        seed: u64,
-    ) -> Result<bool, EvaluateError> {
-        let codec = model.codec();
-        let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
-        let attack = AttackSpec::MultiTurn { turns: turns.to_vec() };
-        let setting = format!("{} turns", turns.len());
-        let system = self.spec.system_prompt.clone();
-        let open: Vec<&AttackPrompt> = set
-            .prompts
-            .iter()
-            .filter(|p| !self.answered.contains(&response_id(id, set, &attack, &setting, &p.id, seed)))
-            .collect();
-        let limit = model.decoder().map_or(usize::MAX, |d| d.config().max_position_embeddings);
-        for part in open.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
-            let mut part: Vec<(&AttackPrompt, Vec<String>)> = part.iter().map(|p| (*p, Vec::new())).collect();
-            let before = self.done;
-            for turn in 0..turns.len() {
-                let mut requests = Vec::with_capacity(part.len());
-                for (prompt, answers) in &part {
-                    let said = attack::multi_turn::conversation(prompt, &system, turns, answers);
-                    let ids = codec.prompt(&said).map_err(text_error)?;
-                    requests.push(GenerateRequest::new(format!("multi-turn/{turn}/{}", prompt.id), ids));
-                }
-                let n = part.len();
-                let mut fit = requests.iter().map(|request| request.prompt.len() < limit);
-                part.retain(|_| fit.next().unwrap_or(false));
-                requests.retain(|request| request.prompt.len() < limit);
-                if part.len() < n {
-                    self.sink.note(&format!(
-                        "{id}: {} conversations outgrew its context of {limit} tokens and are left out",
-                        n - part.len()
-                    ));
-                }
-                let Some(answers) = self.generate(id, model, requests, seed)? else {
-                    return Ok(false);
-                };
-                self.done = before;
-                for ((prompt, said), answered) in part.iter_mut().zip(answers) {
-                    let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
-                    if turn + 1 < turns.len() {
-                        said.push(text);
-                        continue;
-                    }
-                    let mut history = attack::multi_turn::conversation(prompt, &system, turns, said);
-                    let last = history.pop().map(|message| message.content).unwrap_or_default();
-                    let asked = Asked { model: id, set, attack: &attack, prompt, seed };
-                    self.keep(Response {
-                        id: response_id(id, set, &attack, &setting, &prompt.id, seed),
-                        setting: setting.clone(),
-                        prompt: last,
-                        history,
-                        text,
-                        ..asked.response(&answered)
-                    })?;
-                }
-            }
-            self.done = before + part.len() as u64;
-        }
-        Ok(true)
-    }
-
-    fn gcg(
-        &mut self,
-        id: &str,
-        model: &Model,
-        set: &PromptSet,
-        gcg: &GcgSpec,
-        seed: u64,
-    ) -> Result<bool, EvaluateError> {
-        let gcg_error = |source| EvaluateError::Gcg { model: id.to_owned(), source };
-        let decoder =
-            model.decoder().map_err(|source| EvaluateError::Model { model: id.to_owned(), source })?;
-        let (codec, system) = (model.codec(), self.spec.system_prompt.clone());
-        let attack = AttackSpec::Gcg(gcg.clone());
-        let setting = if gcg.universal.is_some() { "one suffix" } else { "own suffix" };
-        let prompts: Vec<&AttackPrompt> = set.prompts.iter().filter(|prompt| has_target(prompt)).collect();
-        if prompts.len() < set.prompts.len() {
-            let missing = set.prompts.len() - prompts.len();
-            self.sink.note(&format!(
-                "{id}: GCG leaves {missing} requests out: they have no reference answer to aim at"
-            ));
-        }
-        let slot = |prompt: &AttackPrompt| Slot::new(decoder, codec, prompt, &system, gcg).map_err(gcg_error);
-        let open = |battery: &Self, prompt: &AttackPrompt| {
-            !battery.answered.contains(&response_id(id, set, &attack, setting, &prompt.id, seed))
-        };
-        if let Some(n) = gcg.universal {
-            let prompts: Vec<&AttackPrompt> = prompts.into_iter().filter(|p| open(self, p)).collect();
-            let trained: Vec<Slot> =
-                set.prompts.iter().filter(|p| has_target(p)).take(n).map(slot).collect::<Result<_, _>>()?;
-            if prompts.is_empty() || trained.is_empty() {
-                return Ok(true);
-            }
-            let place = (id, set.id.as_str(), "");
-            let Some(found) = self.search(decoder, codec, &trained, gcg, place, seed)? else {
-                return Ok(false);
-            };
-            for part in prompts.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
-                let said =
-                    part.iter().map(|prompt| (*prompt, format!("{}{}", prompt.goal, found.suffix))).collect();
-                if !self.ask_with_suffix(id, model, set, &attack, setting, said, seed)? {
-                    return Ok(false);
-                }
-            }
-            return Ok(true);
-        }
-        for prompt in prompts {
-            if !open(self, prompt) {
-                self.done += 1;
-                continue;
-            }
-            let slot = slot(prompt)?;
-            let place = (id, set.id.as_str(), prompt.id.as_str());
-            let slots = std::slice::from_ref(&slot);
-            let Some(found) = self.search(decoder, codec, slots, gcg, place, seed)? else { return Ok(false) };
-            let said = vec![(prompt, slot.content(&found.suffix))];
-            if !self.ask_with_suffix(id, model, set, &attack, setting, said, seed)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn search(
-        &mut self,
-        decoder: &Decoder,
-        codec: &Codec,
-        slots: &[Slot],
-        gcg: &GcgSpec,
-        (model, set, prompt): (&str, &str, &str),
-        seed: u64,
-    ) -> Result<Option<GcgResult>, EvaluateError> {
-        let mut gcg = gcg.clone();
-        if gcg.batch.is_none() {
-            let batch = gcg::candidates_at_once(slots);
-            self.sink.decided("GCG candidates at once", batch.to_string());
-            gcg.batch = Some(batch);
-        }
-        let (done, total) = (self.done, self.total);
-        let sink = &mut *self.sink;
-        let mut kept = Ok(());
-        let found = gcg::optimise(decoder, codec, slots, &gcg, (seed, prompt), &mut |step| {
-            let line = GcgLine {
-                model: model.to_owned(),
-                set: set.to_owned(),
-                prompt_id: prompt.to_owned(),
-                seed,
-                step: step.step,
-                loss: step.loss,
-                best: step.best,
-                suffix: step.suffix.clone(),
-            };
-            kept = sink.gcg(&line);
-            if kept.is_err() { Control::Stop } else { sink.progress(done, total) }
-        })
-        .map_err(|source| EvaluateError::Gcg { model: model.to_owned(), source })?;
-        kept?;
-        Ok(found)
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a model, what it is asked, and what that is part of")]
-    fn ask_with_suffix(
-        &mut self,
-        id: &str,
-        model: &Model,
-        set: &PromptSet,
-        attack: &AttackSpec,
-        setting: &str,
-        said: Vec<(&AttackPrompt, String)>,
-        seed: u64,
-    ) -> Result<bool, EvaluateError> {
-        let codec = model.codec();
-        let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
-        let mut requests = Vec::with_capacity(said.len());
-        for (prompt, content) in &said {
-            let ids = self.open(codec, content).map_err(text_error)?;
-            requests.push(GenerateRequest::new(format!("gcg/{}", prompt.id), ids));
-        }
-        let Some(answers) = self.generate(id, model, requests, seed)? else { return Ok(false) };
-        for ((prompt, content), answered) in said.into_iter().zip(answers) {
-            let asked = Asked { model: id, set, attack, prompt, seed };
-            let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
-            self.keep(Response {
-                id: response_id(id, set, attack, setting, &prompt.id, seed),
-                setting: setting.to_owned(),
-                prompt: content,
-                text,
-                ..asked.response(&answered)
-            })?;
-        }
-        Ok(true)
-    }
-
-    fn utility(&mut self, id: &str, model: &Model) -> Result<bool, EvaluateError> {
-        let codec = model.codec();
-        let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
-        let open: Vec<&UtilityItem> =
-            self.utility.iter().copied().filter(|item| !self.answered.contains(&task_id(id, item))).collect();
-        self.done += (self.utility.len() - open.len()) as u64;
-        let (chosen, written): (Vec<&UtilityItem>, Vec<&UtilityItem>) =
-            open.into_iter().partition(|item| utility::metric_of(item).needs() == Needs::Likelihood);
-        for items in written.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
-            let mut requests = Vec::with_capacity(items.len());
-            for item in items {
-                let prompt = self.open(codec, &item.prompt).map_err(text_error)?;
-                requests.push(GenerateRequest::new(item.id.clone(), prompt));
-            }
-            let Some(answers) = self.generate(id, model, requests, self.spec.seed)? else {
-                return Ok(false);
-            };
-            for (item, answered) in items.iter().zip(answers) {
-                let text = codec.tokenizer.decode(&answered.answer.ids).map_err(text_error)?;
-                let score = utility::score(item, &text);
-                let response = self.task_response(id, item, &answered, text, score);
-                self.keep(response)?;
-            }
-        }
-        self.choices(id, model, &chosen)
-    }
-
-    /// Multiple choice by likelihood: nothing is written, the letter that the model finds likeliest is its choice.
-    fn choices(&mut self, id: &str, model: &Model, items: &[&UtilityItem]) -> Result<bool, EvaluateError> {
-        if items.is_empty() {
-            return Ok(true);
-        }
-        let model_error = |source| EvaluateError::Model { model: id.to_owned(), source };
-        let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
-        let (codec, decoder) = (model.codec(), model.decoder().map_err(model_error)?);
-        for part in items.chunks(self.spec.batch.max(1)) {
-            let start = Instant::now();
-            let (mut batch, mut tokens) = (Batch::default(), 0);
-            // For each item and choice, how many targets are its.
-            let mut lengths: Vec<Vec<usize>> = Vec::with_capacity(part.len());
-            for item in part {
-                utility::right_choice(item)?;
-                let question = utility::choice_prompt(&item.category, &[], &item.prompt, &item.choices);
-                let prompt = self.open(codec, &question).map_err(text_error)?;
-                let mut own = Vec::with_capacity(item.choices.len());
-                for choice in utility::continuations(item.choices.len()) {
-                    let answer = codec.answer(choice.trim()).map_err(text_error)?;
-                    batch.from.extend((0..answer.len()).map(|t| tokens + prompt.len() + t - 1));
-                    own.push(answer.len());
-                    let row = [prompt.as_slice(), &answer].concat();
-                    tokens += row.len();
-                    batch.rows.push(row);
-                    batch.targets.extend(answer);
-                }
-                lengths.push(own);
-            }
-            let log_probs = decoder.log_probs(&batch).map_err(model_error)?;
-            let mut rest = log_probs.as_slice();
-            let ms = 1000.0 * start.elapsed().as_secs_f64() / part.len() as f64;
-            for (item, lengths) in part.iter().zip(lengths) {
-                let mut values = Vec::with_capacity(lengths.len());
-                for n in lengths {
-                    let (own, others) = rest.split_at(n);
-                    values.push(own.iter().map(|&v| f64::from(v)).sum());
-                    rest = others;
-                }
-                let score = utility::score_choice(item, &values)?;
-                let letter = utility::most_likely(&values).and_then(utility::letter);
-                let answer = Generation { ids: Vec::new(), finish: Finish::EndOfTurn };
-                let text = letter.map(String::from).unwrap_or_default();
-                let response = self.task_response(id, item, &Answered { answer, ms }, text, Some(score));
-                self.keep(response)?;
-            }
-            self.done += part.len() as u64;
-            if self.sink.progress(self.done, self.total) == Control::Stop {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn task_response(
-        &self,
-        id: &str,
-        item: &UtilityItem,
-        answered: &Answered,
-        text: String,
-        score: Option<Score>,
-    ) -> Response {
-        Response {
-            id: task_id(id, item),
-            model: id.to_owned(),
-            set: self.spec.utility.clone().unwrap_or_default(),
-            attack: UTILITY.to_owned(),
-            setting: item.task.clone(),
-            depth: None,
-            prompt_id: item.id.clone(),
-            category: item.category.clone(),
-            cluster: item.cluster.clone(),
-            seed: self.spec.seed,
-            prompt: item.prompt.clone(),
-            history: Vec::new(),
-            prefill: String::new(),
-            text,
-            tokens: answered.answer.ids.len(),
-            finish: answered.answer.finish,
-            ms: answered.ms,
-            correct: score.and_then(|score| score.right),
-            score: score.map(|score| score.value),
-            metric: Some(utility::metric_of(item).label().to_owned()),
-        }
-    }
-
     /// Generates, with progress; the milliseconds are each answer's share of the time.
     fn generate(
         &mut self,
         id: &str,
         model: &Model,
         mut requests: Vec<GenerateRequest>,
+        max_new_tokens: usize,
         seed: u64,
     ) -> Result<Option<Vec<Answered>>, EvaluateError> {
         let sampler = Sampler { seed, ..self.spec.sampler.clone() };
@@ -658,7 +352,7 @@ impl<'a, 's> Battery<'a, 's> {
         let (before, total, start) = (self.done, self.total, Instant::now());
         let sink = &mut *self.sink;
         let answers = model
-            .generate(&requests, &sampler, self.spec.max_new_tokens, self.spec.batch, &mut |done| {
+            .generate(&requests, &sampler, max_new_tokens, self.spec.batch, &mut |done| {
                 sink.progress(before + done as u64, total)
             })
             .map_err(|source| EvaluateError::Model { model: id.to_owned(), source })?;
@@ -688,10 +382,6 @@ impl<'a, 's> Battery<'a, 's> {
     }
 }
 
-fn task_id(model: &str, item: &UtilityItem) -> String {
-    format!("{model}/{UTILITY}/{}/{}", item.task, item.id)
-}
-
 /// What an answer is part of.
 struct Asked<'a> {
     model: &'a str,
@@ -716,7 +406,7 @@ impl Asked<'_> {
             cluster: self.prompt.cluster.clone(),
             seed: self.seed,
             prompt: self.prompt.goal.clone(),
-            history: Vec::new(),
+            sent: Vec::new(),
             prefill: String::new(),
             text: String::new(),
             tokens: answered.answer.ids.len(),

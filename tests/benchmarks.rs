@@ -198,6 +198,14 @@ fn rows_are_chosen_by_their_column() {
 }
 
 #[test]
+fn a_file_of_another_benchmark_is_refused_where_it_could_not_be_scored() {
+    let (benchmark, part) = find_benchmark("mmlu").unwrap();
+    let (_keep, file) = written("test.jsonl", "{\"question\": \"5 and 3?\", \"answer\": \"#### 8\"}\n");
+    let message = import_file(benchmark, part, &file).unwrap_err().to_string();
+    assert!(message.contains("is not MMLU") && message.contains("no choices"), "{message}");
+}
+
+#[test]
 fn utility_benchmarks_bring_their_metric() {
     let gsm = items(
         "gsm8k",

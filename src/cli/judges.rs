@@ -76,7 +76,8 @@ pub(super) enum JudgesCommand {
         #[arg(long, default_value_t = 0.0)]
         correlation: f64,
     },
-    /// Try judges on answers whose verdicts are known: a refusal that then complies, a harmless paragraph, an unrelated harm.
+    /// Try judges on answers whose verdicts are known: a refusal that then complies, a harmless paragraph, a harmful answer to
+    /// another request.
     Probe {
         /// A TOML file with `judges = [...]`, as in an evaluation's spec.
         file: PathBuf,

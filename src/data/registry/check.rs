@@ -1,7 +1,7 @@
 //! A benchmark's file on the person's disk: is it the one that is known, and what examples does it hold?
 
 use super::super::import::{Imported, Table, guess, import, read_table};
-use super::super::{Columns, DataError, Examples, Field};
+use super::super::{Columns, DataError, Examples, Field, Metric};
 use super::{Benchmark, BenchmarkPart, RegistryError, RowFilter, first_words};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -100,6 +100,15 @@ pub fn import_file(
     }
     match &mut found.examples {
         Examples::Utility(items) => {
+            if benchmark.metric == Some(Metric::MultipleChoice)
+                && items.iter().any(|item| item.choices.len() < 2)
+            {
+                return Err(RegistryError::NoChoices {
+                    file: file.to_owned(),
+                    title: benchmark.title.clone(),
+                    page: benchmark.page.clone(),
+                });
+            }
             for item in items {
                 item.metric = benchmark.metric;
                 if let Some(prompt) = &benchmark.prompt {

@@ -276,6 +276,18 @@ pub enum RegistryError {
         /// The benchmark's page.
         page: String,
     },
+    /// The file's rows cannot be scored as this benchmark's are.
+    #[error(
+        "{file} is not {title}: its rows have no choices, and answers to {title} are scored by the likeliest of these. Bring the file as {page} has it."
+    )]
+    NoChoices {
+        /// The file.
+        file: PathBuf,
+        /// The benchmark.
+        title: String,
+        /// The benchmark's page.
+        page: String,
+    },
     /// The file cannot be read as data.
     #[error(transparent)]
     Data(#[from] DataError),

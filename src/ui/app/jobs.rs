@@ -126,7 +126,7 @@ impl JobView {
             JobSpec::Judge(spec) => {
                 (format!("Judge the answers of {}", spec.evaluation), Product::Evaluation)
             }
-            JobSpec::Resume(spec) if spec.run.ends_with("-evaluate") => {
+            JobSpec::Resume(spec) if spec.run.contains("-evaluate") => {
                 (format!("Go on with {}", spec.run), Product::Evaluation)
             }
             JobSpec::Resume(spec) => (format!("Go on with {}", spec.run), Product::Model(spec.run.clone())),

@@ -71,10 +71,10 @@ impl Results {
             remark: "",
             columns: [
                 ("Model", 100.0),
-                ("Attack", 128.0),
+                ("Attack", 150.0),
                 ("Judge", 60.0),
                 ("Complied (ASR)", 0.0),
-                ("Interval", 164.0),
+                ("Interval", 142.0),
             ],
             rows: summary
                 .rates
@@ -124,16 +124,16 @@ impl Results {
             title: "Did the models differ on the same prompts?",
             remark: "Change of the share that complied, or was right, from the first model to the second; p by McNemar's exact test, over whole clusters where prompts cluster.",
             columns: [
-                ("From", 100.0),
-                ("To", 100.0),
-                ("Attack or task · judge", 190.0),
-                ("Change", 0.0),
-                ("Flips and test", 164.0),
+                ("Models", 136.0),
+                ("Attack or task", 126.0),
+                ("Judge", 60.0),
+                ("Change, points", 0.0),
+                ("Flips and test", 150.0),
             ],
             rows: summary
                 .pairs
                 .iter()
-                .map(|r| row(&r.before, [r.after.clone(), pair_text(r), r.change.text(), r.test.text()]))
+                .map(|r| Row { colour: theme::role_colour(project.role(&r.after)), cells: pair_cells(r) })
                 .collect(),
         };
         Some(Self {
@@ -369,8 +369,18 @@ fn depth_cells(row: &DepthRow) -> [String; 4] {
     [row.judge.clone(), depth, half, tested]
 }
 
-fn pair_text(row: &PairRow) -> String {
-    format!("{} · {}", words(&row.attack, &row.setting), row.judge)
+/// Two models on the same prompts. What does not fit into a cell stands in its tooltip.
+fn pair_cells(row: &PairRow) -> [String; 5] {
+    let points = |share: f64| format!("{:+.1}", 100.0 * share).replace('-', "−");
+    let change = &row.change;
+    let p = if row.test.p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {:.3}", row.test.p) };
+    [
+        format!("{} → {}", row.before, row.after),
+        words(&row.attack, &row.setting),
+        row.judge.clone(),
+        format!("{} · 95 % {} to {}", points(change.value), points(change.low), points(change.high)),
+        format!("+{} −{} of {} · {p}", row.test.gained, row.test.lost, row.test.n),
+    ]
 }
 
 fn attack_text(row: &RateRow, several: bool) -> String {

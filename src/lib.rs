@@ -10,6 +10,7 @@ pub mod generate;
 pub mod job;
 pub mod judge;
 pub mod model;
+pub mod net;
 pub mod probe;
 pub mod project;
 pub mod rng;

@@ -42,7 +42,7 @@ fn messages(prompt: &AttackPrompt, system_prompt: &str) -> Vec<Message> {
 }
 
 /// An optional system prompt, and what the user says.
-fn messages_of(said: &str, system_prompt: &str) -> Vec<Message> {
+pub(crate) fn messages_of(said: &str, system_prompt: &str) -> Vec<Message> {
     let mut messages = Vec::new();
     if !system_prompt.is_empty() {
         messages.push(Message::system(system_prompt));

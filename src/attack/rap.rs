@@ -5,8 +5,32 @@
 //! of these. The authors let a person or a second model choose; here the unaligned base model does: the token that it finds
 //! likeliest among those that the attacked model offers.
 
+use super::AttackRow;
+use crate::data::AttackPrompt;
 use crate::model::{Control, Decoder, Finish, GenerateRequest, Generation, ModelError, argmax};
+use crate::text::{Codec, TextError};
 use candle_core::{DType, Device};
+
+/// One row per depth and prompt: nothing is put before at depth 0, so that no reference answer is needed there.
+pub fn rows(
+    codec: &Codec,
+    prompts: &[AttackPrompt],
+    system_prompt: &str,
+    depths: &[usize],
+) -> Result<Vec<AttackRow>, TextError> {
+    let mut rows = Vec::new();
+    for &depth in depths {
+        if depth > 0 {
+            rows.extend(super::prefill::rows(codec, prompts, system_prompt, &[depth])?);
+            continue;
+        }
+        for prompt in prompts {
+            let row = super::row(codec, prompt, system_prompt, "rap", "k=0".to_owned(), &[])?;
+            rows.push(AttackRow { depth: Some(0), ..row });
+        }
+    }
+    Ok(rows)
+}
 
 /// Answers every request so, `batch` rows at a time. The guide is fed the same tokens and needs the same vocabulary. An id of
 /// `end` ends a row. `progress` gets the number of finished rows and may stop the work, which gives `None`.

@@ -20,8 +20,8 @@ use std::time::Instant;
 /// Sampling seeds: as many as the paper has.
 pub const SEEDS: usize = 3;
 
-/// Steps and candidates of each search for a suffix; the paper has 500 steps of 512. Chosen on dev adjectives: more steps
-/// hardly break more prompts of the aligned model.
+/// Steps and candidates of each search for a suffix, for the time that they take; the paper has 500 steps of 512, so what is
+/// found here is a lower bound.
 const GCG: (usize, usize) = (50, 128);
 
 /// Rows generated at a time.

@@ -7,17 +7,15 @@ use super::train_job::need_kind;
 use super::{CancelToken, Ending, EventKind, JobError, JobSpec, JudgeAgainSpec, Surroundings};
 use crate::data::{AttackPrompt, DatasetKind, Examples, UtilityItem};
 use crate::evaluate::{
-    AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, Records, Response, Sink,
-    VerdictRow, evaluate, judge_responses, summarise,
+    AttackSpec, EvaluateError, EvaluateSpec, GcgLine, KlLine, Material, PromptSet, REFERENCE, Records,
+    Response, Sink, VerdictRow, evaluate, judge_responses, summarise,
 };
 #[cfg(feature = "hub")]
 use crate::evaluate::{PREFERENCE, compare_with_references};
-use crate::files::{self, AppendLog};
+use crate::files::AppendLog;
 #[cfg(feature = "hub")]
 use crate::judge::Asker;
-#[cfg(not(feature = "hub"))]
-use crate::judge::JudgeError;
-use crate::judge::{EndpointSpec, Judge, JudgeContext, JudgeSpec, SystemKeys};
+use crate::judge::{EndpointSpec, Judge, JudgeContext, JudgeError, JudgeSpec, SystemKeys};
 use crate::model::{Checkpoint, Control, Model};
 use crate::project::{EvaluationInfo, Project, Resumption};
 use std::io;
@@ -72,7 +70,7 @@ pub(super) fn judge_again(
 ) -> Result<Ending, JobError> {
     let EvaluationInfo { spec, manifest, folder, .. } = project.evaluation(&again.evaluation)?;
     let mut records = project.records(&again.evaluation)?;
-    let judges = judges(project, &again.judges, again.preference.is_some(), around.cancel)?;
+    let judges = judges(project, &again.judges, around.cancel)?;
     let asker = asker(project, again.preference.as_ref(), around.cancel)?;
     let utility = tasks(project, &spec)?;
     let before = manifest.clone();
@@ -137,28 +135,27 @@ fn needs_base(spec: &EvaluateSpec) -> bool {
     spec.kl || spec.attacks.iter().any(AttackSpec::needs_base)
 }
 
-/// The judges; what endpoints say to them is kept in the project's cache, so that nothing is paid for twice.
-fn judges(
+/// Gives `build` what judges need from outside. What endpoints say is kept in the project's cache, so that nothing is paid for
+/// twice.
+fn with_context<T>(
     project: &Project,
-    specs: &[JudgeSpec],
-    compares: bool,
     cancel: &CancelToken,
-) -> Result<Vec<Box<dyn Judge>>, JobError> {
-    let cache = project.root().join(".cache").join("judges");
-    if specs.iter().any(|spec| spec.host().is_some()) || compares {
-        // What was said about somebody's answers stays with them, not in git.
-        let folder = project.root().join(".cache");
-        let ignore = folder.join(".gitignore");
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| files::write_atomic(&ignore, b"*\n"))
-            .map_err(|e| keep(&ignore, &e))?;
-    }
+    build: impl FnOnce(&JudgeContext<'_>) -> Result<T, JudgeError>,
+) -> Result<T, JobError> {
+    let cache = project.cache_folder().map_err(|e| keep(&project.root().join(".cache"), &e))?.join("judges");
     let cancel = cancel.clone();
     let watch = Arc::new(move || if cancel.is_cancelled() { Control::Stop } else { Control::Continue });
     let model = |id: &str| project.model_folder(id).ok();
     let context = JudgeContext { cache: Some(&cache), keys: &SystemKeys, model: &model, watch };
-    let built: Result<_, _> = specs.iter().map(|spec| spec.build(&context)).collect();
-    Ok(built.map_err(EvaluateError::from)?)
+    Ok(build(&context).map_err(EvaluateError::from)?)
+}
+
+fn judges(
+    project: &Project,
+    specs: &[JudgeSpec],
+    cancel: &CancelToken,
+) -> Result<Vec<Box<dyn Judge>>, JobError> {
+    with_context(project, cancel, |context| specs.iter().map(|spec| spec.build(context)).collect())
 }
 
 /// `going_on`: the id of the evaluation that goes on from `records`.
@@ -184,7 +181,7 @@ fn work(
         desk.hash_dataset(project, id)?;
     }
     let asker = asker(project, spec.preference.as_ref(), desk.cancel)?;
-    let judges = judges(project, &spec.judges, spec.preference.is_some(), desk.cancel)?;
+    let judges = judges(project, &spec.judges, desk.cancel)?;
     let mut models: Vec<(String, Model)> = Vec::new();
     for id in &spec.models {
         desk.stopped_early()?;
@@ -221,7 +218,7 @@ fn work(
             return Err(JobError::CannotResume { run: id.to_owned(), reason });
         }
         let (at, threads) = (jiff::Timestamp::now().to_string(), rayon::current_num_threads());
-        let step = records.responses.len();
+        let step = answers(&records);
         desk.manifest.resumed.push(Resumption { at, step, threads });
         desk.note(format!("Going on: {step} answers are there"))?;
     }
@@ -236,7 +233,7 @@ fn work(
         result = compared.map(|finished| finished.then(|| summarise(spec, &records)));
     }
     sink.close()?;
-    let rows = records.responses.len();
+    let rows = answers(&records);
     let name = desk.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(summary) = result? else {
         let message = format!(
@@ -260,11 +257,7 @@ fn asker(
     cancel: &CancelToken,
 ) -> Result<Option<Asker>, JobError> {
     let Some(endpoint) = endpoint else { return Ok(None) };
-    let cache = project.root().join(".cache").join("judges");
-    let cancel = cancel.clone();
-    let watch = Arc::new(move || if cancel.is_cancelled() { Control::Stop } else { Control::Continue });
-    let context = JudgeContext { cache: Some(&cache), keys: &SystemKeys, model: &|_| None, watch };
-    Ok(Some(Asker::new(endpoint, PREFERENCE, &context).map_err(EvaluateError::from)?))
+    with_context(project, cancel, |context| Asker::new(endpoint, PREFERENCE, context)).map(Some)
 }
 
 /// Nobody: this build has no network.
@@ -304,6 +297,11 @@ fn compare(
     _: &mut FolderSink<'_, '_>,
 ) -> Result<bool, EvaluateError> {
     Ok(true)
+}
+
+/// What models answered: what is left of reference answers is nobody's.
+fn answers(records: &Records) -> usize {
+    records.responses.iter().filter(|response| response.model != REFERENCE).count()
 }
 
 /// The tasks of an evaluation's utility set.

@@ -30,11 +30,7 @@ pub(super) fn add_reference(
     let at_once = spec.rows_at_once.unwrap_or(spec.batch);
     let values = reference_log_probs(decoder, rows, spec.max_tokens, at_once)?;
     let bytes: Vec<u8> = values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    let folder = path.parent().unwrap_or(project.root());
-    let kept = std::fs::create_dir_all(folder)
-        // What can be computed again is no matter for those who share the project in git.
-        .and_then(|()| files::write_atomic(&folder.join(".gitignore"), b"*\n"))
-        .and_then(|()| files::write_atomic(&path, &bytes));
+    let kept = project.cache_folder().and_then(|_| files::write_atomic(&path, &bytes));
     if let Err(e) = kept {
         let error = keep(&path, &e);
         desk.note(format!("The probabilities are not kept for other runs: {error}"))?;

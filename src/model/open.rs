@@ -41,6 +41,15 @@ impl Model {
         }
     }
 
+    /// The longest text that it takes, in tokens.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.decoder.config().max_position_embeddings,
+            Self::Gguf(model) => model.card().context,
+        }
+    }
+
     /// The decoder, where there is one.
     pub fn decoder(&self) -> Result<&Decoder, ModelError> {
         match self {

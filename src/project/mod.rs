@@ -11,6 +11,7 @@
 //! Whole files are written to a temporary name and renamed; logs are appended line by line, and a torn last line is
 //! dropped. Whoever opens a project first may write; later openers read.
 
+mod cache;
 mod datasets;
 mod file;
 mod generations;

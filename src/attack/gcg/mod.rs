@@ -72,6 +72,14 @@ pub enum GcgError {
     NothingLeft,
 }
 
+impl GcgError {
+    /// Whether it is about a prompt, so that others may still be searched for.
+    #[must_use]
+    pub fn is_of_the_prompt(&self) -> bool {
+        matches!(self, Self::NoSlot { .. } | Self::NoTarget { .. } | Self::TooLong { .. } | Self::NothingLeft)
+    }
+}
+
 /// A starting suffix that most tokenizers read as they wrote it.
 const EXAMPLE: &str = "x x x x x x x x";
 
@@ -147,17 +155,18 @@ pub fn optimise(
             if idle == PATIENCE {
                 return Err(GcgError::NothingLeft);
             }
-            continue;
-        }
-        idle = 0;
-        let losses = search.losses(&current, &candidates)?;
-        let best_of = losses.iter().copied().enumerate().filter(|(_, loss)| !loss.is_nan());
-        let Some((chosen, loss)) = best_of.min_by(|a, b| a.1.total_cmp(&b.1)) else {
-            return Err(GcgError::NotFinite);
-        };
-        enter(&mut buffer, Suffix { ids: candidates[chosen].clone(), loss }, spec.buffer);
-        if loss < best.loss {
-            best = Suffix { ids: candidates[chosen].clone(), loss };
+        } else {
+            idle = 0;
+            let losses = search.losses(&current, &candidates)?;
+            let finite = losses.iter().copied().enumerate().filter(|(_, loss)| !loss.is_nan());
+            let Some((chosen, loss)) = finite.min_by(|a, b| a.1.total_cmp(&b.1)) else {
+                return Err(GcgError::NotFinite);
+            };
+            let new = Suffix { ids: candidates[chosen].clone(), loss };
+            if loss < best.loss {
+                best = new.clone();
+            }
+            enter(&mut buffer, new, spec.buffer);
         }
         let step = GcgStep {
             step: steps,

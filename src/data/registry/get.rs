@@ -5,11 +5,11 @@
 
 use super::check::{digest, hex};
 use super::{Benchmark, BenchmarkPart};
+use crate::net::{cause, is_loopback, is_safe};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use sha2::{Digest, Sha256};
-use std::error::Error;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -340,24 +340,4 @@ impl Fetch<'_> {
     fn cut_off(&self, done: u64, reason: String) -> GetError {
         GetError::CutOff { file: self.part.file.clone(), done, reason, by_hand: self.benchmark.by_hand() }
     }
-}
-
-/// The innermost cause of an error: the one that says something to people.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
-}
-
-/// Whether an address may be asked: https, or this machine where the first address is on it.
-fn is_safe(url: &Url, local: bool) -> bool {
-    url.host_str().is_some()
-        && (url.scheme() == "https" || (local && url.scheme() == "http" && is_loopback(url)))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -1,13 +1,23 @@
 //! Searching for suffixes, and asking with them.
 
-use super::{Asked, BATCHES_A_CALL, Battery, response_id};
+use super::{Asked, Battery, response_id};
 use crate::attack::GcgSpec;
-use crate::attack::gcg::{self, GcgError, GcgResult, Slot};
+use crate::attack::gcg::{self, GcgResult, Slot};
 use crate::data::AttackPrompt;
 use crate::evaluate::run::has_target;
 use crate::evaluate::{AttackSpec, EvaluateError, GcgLine, PromptSet, Response};
 use crate::model::{Control, Decoder, GenerateRequest, Model};
 use crate::text::{Codec, Message};
+
+/// What a search came to.
+enum Searched {
+    /// A suffix.
+    Found(GcgResult),
+    /// None can be searched for, which is told.
+    Nothing,
+    /// The sink asked to stop.
+    Stopped,
+}
 
 impl Battery<'_, '_> {
     pub(super) fn gcg(
@@ -46,14 +56,11 @@ impl Battery<'_, '_> {
             };
             let place = (id, set.id.as_str(), prompt.id.as_str());
             let slots = std::slice::from_ref(&slot);
-            let found = match self.search(decoder, codec, slots, gcg, place, seed) {
-                Err(EvaluateError::Gcg { source: GcgError::NothingLeft, .. }) => {
-                    self.sink.note(&format!("{id}: GCG leaves {} out: {}", prompt.id, GcgError::NothingLeft));
-                    continue;
-                }
-                found => found?,
+            let found = match self.search(decoder, codec, slots, gcg, place, seed)? {
+                Searched::Found(found) => found,
+                Searched::Nothing => continue,
+                Searched::Stopped => return Ok(false),
             };
-            let Some(found) = found else { return Ok(false) };
             let said = vec![(prompt, slot.content(&found.suffix))];
             if !self.ask_with_suffix(id, model, set, &attack, setting, said, seed)? {
                 return Ok(false);
@@ -73,9 +80,7 @@ impl Battery<'_, '_> {
     ) -> Result<Option<Slot>, EvaluateError> {
         match Slot::new(decoder, codec, prompt, &self.spec.system_prompt, gcg) {
             Ok(slot) => Ok(Some(slot)),
-            Err(
-                problem @ (GcgError::NoSlot { .. } | GcgError::TooLong { .. } | GcgError::NoTarget { .. }),
-            ) => {
+            Err(problem) if problem.is_of_the_prompt() => {
                 self.sink.note(&format!("{id}: GCG leaves {} out: {problem}", prompt.id));
                 Ok(None)
             }
@@ -115,11 +120,15 @@ impl Battery<'_, '_> {
             return Ok(true);
         }
         let place = (id, set.id.as_str(), "");
-        let Some(found) = self.search(decoder, codec, &slots, gcg, place, seed)? else { return Ok(false) };
+        let found = match self.search(decoder, codec, &slots, gcg, place, seed)? {
+            Searched::Found(found) => found,
+            Searched::Nothing => return Ok(true),
+            Searched::Stopped => return Ok(false),
+        };
         for (setting, group) in groups {
             let group: Vec<&AttackPrompt> =
                 group.iter().copied().filter(|prompt| open(self, setting, prompt)).collect();
-            for part in group.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+            for part in group.chunks(self.call_size()) {
                 let said =
                     part.iter().map(|prompt| (*prompt, format!("{}{}", prompt.goal, found.suffix))).collect();
                 if !self.ask_with_suffix(id, model, set, &attack, setting, said, seed)? {
@@ -138,7 +147,7 @@ impl Battery<'_, '_> {
         gcg: &GcgSpec,
         (model, set, prompt): (&str, &str, &str),
         seed: u64,
-    ) -> Result<Option<GcgResult>, EvaluateError> {
+    ) -> Result<Searched, EvaluateError> {
         let mut gcg = gcg.clone();
         if gcg.batch.is_none() {
             let batch = gcg::candidates_at_once(decoder, slots);
@@ -162,10 +171,18 @@ impl Battery<'_, '_> {
             };
             kept = sink.gcg(&line);
             if kept.is_err() { Control::Stop } else { sink.progress(done, total) }
-        })
-        .map_err(|source| EvaluateError::Gcg { model: model.to_owned(), source })?;
+        });
         kept?;
-        Ok(found)
+        match found {
+            Ok(Some(found)) => Ok(Searched::Found(found)),
+            Ok(None) => Ok(Searched::Stopped),
+            Err(problem) if problem.is_of_the_prompt() => {
+                let whose = if prompt.is_empty() { "all requests" } else { prompt };
+                self.sink.note(&format!("{model}: GCG leaves {whose} out: {problem}"));
+                Ok(Searched::Nothing)
+            }
+            Err(source) => Err(EvaluateError::Gcg { model: model.to_owned(), source }),
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "a model, what it is asked, and what that is part of")]
@@ -182,7 +199,7 @@ impl Battery<'_, '_> {
         let codec = model.codec();
         let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
         let mut requests = Vec::with_capacity(said.len());
-        let limit = model.decoder().map_or(usize::MAX, |d| d.config().max_position_embeddings);
+        let limit = model.context();
         let mut fit = Vec::with_capacity(said.len());
         for (prompt, content) in said {
             let ids = self.open(codec, &content).map_err(text_error)?;

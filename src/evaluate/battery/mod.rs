@@ -13,11 +13,11 @@ use crate::attack::{self, AttackRow};
 use crate::data::{AttackPrompt, UtilityItem};
 use crate::model::{Decoder, Finish, GenerateRequest, Generation, Model, Sampler};
 use crate::probe::kl_per_token;
-use crate::text::{Codec, Message, TextError};
+use crate::text::{Codec, TextError};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-/// Rows that go into one call of the generator, in batches: answers are kept after each such call.
+/// Batches that go into one call of the generator.
 const BATCHES_A_CALL: usize = 8;
 
 /// What stays the same while the battery goes through models and attacks.
@@ -105,7 +105,7 @@ impl<'a, 's> Battery<'a, 's> {
     ) -> Result<bool, EvaluateError> {
         let model_error = |source| EvaluateError::Model { model: format!("{id} against {base_id}"), source };
         let (codec, decoder) = (model.codec(), model.decoder().map_err(model_error)?);
-        let limit = decoder.config().max_position_embeddings.min(base.config().max_position_embeddings);
+        let limit = model.context().min(base.config().max_position_embeddings);
         let measured: HashSet<&str> = self
             .records
             .kl
@@ -119,7 +119,7 @@ impl<'a, 's> Battery<'a, 's> {
             .filter(|prompt| has_target(prompt) && !measured.contains(prompt.id.as_str()))
             .collect();
         let end = self.done + set.prompts.len() as u64;
-        for part in prompts.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+        for part in prompts.chunks(self.call_size()) {
             let (mut rows, mut members) = (Vec::with_capacity(part.len()), Vec::with_capacity(part.len()));
             for prompt in part {
                 let ids = self.open(codec, &prompt.goal).and_then(|request| {
@@ -198,22 +198,12 @@ impl<'a, 's> Battery<'a, 's> {
                 attack::later_turn::rows(codec, prompts, system, sentences, request)
             }
             AttackSpec::Decoding(grid) => attack::decoding::rows(codec, prompts, system, grid),
-            AttackSpec::Rap { depths, .. } if depths.iter().any(|depth| *depth > 0) => {
-                attack::prefill::rows(codec, prompts, system, depths)
+            AttackSpec::Rap { depths, .. } => attack::rap::rows(codec, prompts, system, depths),
+            AttackSpec::Direct | AttackSpec::MultiTurn { .. } | AttackSpec::Gcg(_) => {
+                attack::direct::rows(codec, prompts, system)
             }
-            AttackSpec::Direct
-            | AttackSpec::Rap { .. }
-            | AttackSpec::MultiTurn { .. }
-            | AttackSpec::Gcg(_) => attack::direct::rows(codec, prompts, system),
         }
         .map_err(text_error)?;
-        let rap = matches!(attack, AttackSpec::Rap { .. });
-        let rows: Vec<AttackRow> = rows
-            .into_iter()
-            .map(|row| {
-                if rap { AttackRow { setting: format!("k={}", row.depth.unwrap_or(0)), ..row } } else { row }
-            })
-            .collect();
 
         let prompts: HashMap<&str, &AttackPrompt> =
             set.prompts.iter().map(|prompt| (prompt.id.as_str(), prompt)).collect();
@@ -237,7 +227,7 @@ impl<'a, 's> Battery<'a, 's> {
                 open.push((prompt, row, response));
             }
         }
-        for part in open.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+        for part in open.chunks(self.call_size()) {
             let requests: Vec<GenerateRequest> = part.iter().map(|(_, row, _)| row.request.clone()).collect();
             let found = match attack {
                 AttackSpec::Rap { top, .. } => self.rap(id, model, &requests, *top)?,
@@ -293,8 +283,7 @@ impl<'a, 's> Battery<'a, 's> {
 
     /// The rows that leave room for an answer; the others are told.
     fn that_fit(&mut self, id: &str, model: &Model, rows: Vec<AttackRow>) -> Vec<AttackRow> {
-        let Ok(decoder) = model.decoder() else { return rows };
-        let limit = decoder.config().max_position_embeddings;
+        let limit = model.context();
         let n = rows.len();
         let fit: Vec<AttackRow> = rows.into_iter().filter(|row| row.request.prompt.len() < limit).collect();
         if fit.len() < n {
@@ -366,6 +355,11 @@ impl<'a, 's> Battery<'a, 's> {
         Some(answers.into_iter().map(|answer| Answered { answer, ms }).collect())
     }
 
+    /// Rows that go into one call of the generator: answers are kept after each such call.
+    fn call_size(&self) -> usize {
+        (self.spec.batch * BATCHES_A_CALL).max(1)
+    }
+
     fn keep(&mut self, response: Response) -> Result<(), EvaluateError> {
         self.sink.response(&response)?;
         self.answered.insert(response.id.clone());
@@ -375,10 +369,7 @@ impl<'a, 's> Battery<'a, 's> {
 
     /// Ids of a request up to where the answer begins, with the system prompt if there is one.
     fn open(&self, codec: &Codec, request: &str) -> Result<Vec<u32>, TextError> {
-        if self.spec.system_prompt.is_empty() {
-            return codec.prompt(&[Message::user(request)]);
-        }
-        codec.prompt(&[Message::system(self.spec.system_prompt.as_str()), Message::user(request)])
+        codec.prompt(&attack::messages_of(request, &self.spec.system_prompt))
     }
 }
 

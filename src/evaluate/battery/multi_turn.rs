@@ -1,6 +1,6 @@
 //! Leading up to a request over several turns.
 
-use super::{Asked, BATCHES_A_CALL, Battery, response_id};
+use super::{Asked, Battery, response_id};
 use crate::attack;
 use crate::data::AttackPrompt;
 use crate::evaluate::{AttackSpec, EvaluateError, PromptSet, Response};
@@ -25,8 +25,8 @@ impl Battery<'_, '_> {
             .iter()
             .filter(|p| !self.answered.contains(&response_id(id, set, &attack, &setting, &p.id, seed)))
             .collect();
-        let limit = model.decoder().map_or(usize::MAX, |d| d.config().max_position_embeddings);
-        for part in open.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+        let limit = model.context();
+        for part in open.chunks(self.call_size()) {
             let mut part: Vec<(&AttackPrompt, Vec<String>)> = part.iter().map(|p| (*p, Vec::new())).collect();
             let before = self.done;
             for turn in 0..turns.len() {

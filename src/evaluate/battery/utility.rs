@@ -1,6 +1,6 @@
 //! Harmless tasks: written answers, and choices by likelihood.
 
-use super::{Answered, BATCHES_A_CALL, Battery};
+use super::{Answered, Battery};
 use crate::data::{Needs, UtilityItem};
 use crate::evaluate::{EvaluateError, Response, UTILITY};
 use crate::model::{Batch, Control, Finish, GenerateRequest, Generation, Model};
@@ -14,14 +14,14 @@ impl Battery<'_, '_> {
     pub(super) fn utility(&mut self, id: &str, model: &Model) -> Result<bool, EvaluateError> {
         let codec = model.codec();
         let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
-        let limit = model.decoder().map_or(usize::MAX, |d| d.config().max_position_embeddings);
+        let limit = model.context();
         let tokens = self.spec.utility_tokens.unwrap_or(self.spec.max_new_tokens);
         let open: Vec<&UtilityItem> =
             self.utility.iter().copied().filter(|item| !self.answered.contains(&task_id(id, item))).collect();
         self.done += (self.utility.len() - open.len()) as u64;
         let (chosen, written): (Vec<&UtilityItem>, Vec<&UtilityItem>) =
             open.into_iter().partition(|item| utility::metric_of(item).needs() == Needs::Likelihood);
-        for items in written.chunks((self.spec.batch * BATCHES_A_CALL).max(1)) {
+        for items in written.chunks(self.call_size()) {
             let (mut requests, mut members) =
                 (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
             for item in items {
@@ -53,7 +53,7 @@ impl Battery<'_, '_> {
         let model_error = |source| EvaluateError::Model { model: id.to_owned(), source };
         let text_error = |source| EvaluateError::Text { model: id.to_owned(), source };
         let (codec, decoder) = (model.codec(), model.decoder().map_err(model_error)?);
-        let limit = decoder.config().max_position_embeddings;
+        let limit = model.context();
         for part in items.chunks(self.spec.batch.max(1)) {
             let start = Instant::now();
             let (mut batch, mut tokens) = (Batch::default(), 0);

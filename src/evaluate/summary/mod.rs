@@ -236,6 +236,7 @@ pub fn summarise(spec: &EvaluateSpec, records: &Records) -> Summary {
     let said = Said::of(records);
     let judges = said.judges.clone();
     let judge = |judge: &str, response: &Response| said.verdict(judge, response);
+    let points = points(records);
     let mut cells = Cells::default();
     for response in records.responses.iter().filter(|response| response.is_judged()) {
         cells.add(response);
@@ -272,7 +273,7 @@ pub fn summarise(spec: &EvaluateSpec, records: &Records) -> Summary {
             rates.append(&mut of_set);
         }
         summary.rates.append(&mut rates);
-        summary.utility.extend(utility_rows(model, records, &points(records), spec.seed));
+        summary.utility.extend(utility_rows(model, records, &points, spec.seed));
     }
     summary.pairs = pair_rows(spec, records, &cells, &judges, &judge);
     summary

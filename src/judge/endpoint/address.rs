@@ -1,7 +1,5 @@
 //! Where an endpoint is: https, or this machine.
 
-use std::net::IpAddr;
-
 /// The parts of an endpoint's address. What is not plainly an address is refused rather than guessed at: the key is
 /// bound to the host that is read here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +63,7 @@ impl Address {
 
     /// Whether the endpoint is on this machine.
     pub fn is_loopback(&self) -> bool {
-        let host = self.host.trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        crate::net::is_loopback_host(&self.host)
     }
 
     /// The host as people name it, with the port where it is not the usual one.

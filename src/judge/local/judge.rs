@@ -108,10 +108,7 @@ impl Judge for LocalJudge {
         };
         let codec = model.codec().clone();
         let words = Words::find(&self.sheet, &codec, &self.spec.model)?;
-        let context = match &*model {
-            Model::Checkpoint(checkpoint) => checkpoint.decoder.config().max_position_embeddings,
-            Model::Gguf(gguf) => gguf.card().context,
-        };
+        let context = model.context();
         let fit = Fit {
             sheet: &self.sheet,
             policy: &self.spec.policy,

@@ -1,12 +1,12 @@
 //! The conversation with the Hub: what a repository holds, what a file is, and its bytes.
 
 use super::{HubError, HubOptions, HubToken, Watch};
+use crate::net::{cause, is_loopback, is_safe};
 use futures_util::StreamExt;
 use hf_hub::{HFClient, HFError, HFRepository, RepoTypeModel};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
-use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -321,27 +321,6 @@ impl Drop for Connection {
             runtime.shutdown_background();
         }
     }
-}
-
-/// The innermost cause of an error: the one that says something to people.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner: &dyn Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
-}
-
-/// Whether an address is one that weights and tokens may travel to: https, or this machine where the Hub itself is
-/// on it.
-fn is_safe(url: &Url, local: bool) -> bool {
-    url.host_str().is_some()
-        && (url.scheme() == "https" || (local && url.scheme() == "http" && is_loopback(url)))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn same_origin(attempt: &Attempt) -> bool {

@@ -123,13 +123,11 @@ impl JobView {
             JobSpec::Train(spec) => (format!("Train {}", spec.name), Product::Model(spec.name.clone())),
             JobSpec::Evaluate(spec) => (format!("Evaluate {}", spec.models.join(", ")), Product::Evaluation),
             JobSpec::Generate(_) => (spec.title(), Product::Texts),
-            JobSpec::Judge(spec) => {
-                (format!("Judge the answers of {}", spec.evaluation), Product::Evaluation)
+            JobSpec::Judge(_) => (spec.title(), Product::Evaluation),
+            JobSpec::Resume(resume) if resume.run.contains("-evaluate") => {
+                (spec.title(), Product::Evaluation)
             }
-            JobSpec::Resume(spec) if spec.run.contains("-evaluate") => {
-                (format!("Go on with {}", spec.run), Product::Evaluation)
-            }
-            JobSpec::Resume(spec) => (format!("Go on with {}", spec.run), Product::Model(spec.run.clone())),
+            JobSpec::Resume(resume) => (spec.title(), Product::Model(resume.run.clone())),
         };
         let loss = vec![
             Series::plain("total", None),

@@ -107,7 +107,7 @@ fn words(spec: &AttackSpec) -> (&'static str, String, String) {
             "The opening and one or two steps of the harmful answer stand in an earlier turn, and the user asks the model to go on.".into(),
         ),
         AttackSpec::MultiTurn { turns } => (
-            "Led up to",
+            "Over several turns",
             format!("{} turns", turns.len()),
             format!("The user comes to the request turn by turn, and the model answers each: {}", turns.join(" → ")),
         ),

@@ -13,6 +13,7 @@ pub mod model;
 pub mod net;
 pub mod probe;
 pub mod project;
+pub mod report;
 pub mod rng;
 pub mod stats;
 pub mod text;

@@ -11,7 +11,7 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotResults};
 use plumbline::ui::app::JobState;
-use plumbline::ui::{App, FilePicker, Picked, Settings};
+use plumbline::ui::{App, FilePicker, PickKind, Picked, Settings};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 struct Chooses(Option<PathBuf>);
 
 impl FilePicker for Chooses {
-    fn pick_folder(&self, done: Picked) {
+    fn pick(&self, _title: &'static str, _kind: PickKind, done: Picked) {
         done(self.0.clone());
     }
 }
@@ -28,6 +28,7 @@ impl FilePicker for Chooses {
 struct Window {
     harness: Harness<'static, App>,
     root: PathBuf,
+    config: tempfile::TempDir,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -46,15 +47,20 @@ fn open_on(
     // What a model's card says of memory depends on the number of threads. The first window sets it; others find it set.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(2).build_global();
     let project_root = root.clone();
+    // Somebody who has seen the tour.
+    let config = tempfile::tempdir().unwrap();
+    std::fs::write(config.path().join("preferences.toml"), "toured = true").unwrap();
+    let config_folder = Some(config.path().to_owned());
     let harness =
         Harness::builder().with_size([1280.0, 800.0]).with_theme(theme).with_max_steps(64).build_eframe(
             move |cc| {
                 let picker = Box::new(Chooses(chosen));
-                App::new(cc, Settings { project_root, demo: true, picker }).unwrap()
+                App::new(cc, Settings { project_root, demo: true, picker, config_folder }).unwrap()
             },
         );
-    let mut window = Window { harness, root, _folder: folder };
+    let mut window = Window { harness, root, config, _folder: folder };
     window.wait("the demo project", Duration::from_secs(60), |app| app.project().is_some());
+    window.press("Data");
     window
 }
 
@@ -133,7 +139,7 @@ impl Window {
     /// Saves a picture of every screen, to be looked at.
     fn shots(&mut self, folder: &Path, name: &str) {
         self.harness.set_render_cursor(false);
-        for screen in ["Data", "Models", "Train", "Evaluate", "Inspect", "Jobs"] {
+        for screen in ["Overview", "Data", "Models", "Train", "Evaluate", "Inspect", "Report", "Jobs"] {
             self.press(screen);
             self.harness.remove_cursor();
             std::thread::sleep(Duration::from_millis(300));
@@ -346,7 +352,8 @@ fn the_window_stays_fluid_while_a_model_trains() {
     w.press("Start training");
     w.wait("the first steps", minute, |app| app.jobs().running().is_some_and(|job| job.progress.is_some()));
     let mut frames = Vec::new();
-    for screen in ["Train", "Data", "Models", "Evaluate", "Inspect", "Jobs"] {
+    for screen in ["Train", "Overview", "Data", "Models", "Evaluate", "Inspect", "Report", "Jobs", "Settings"]
+    {
         w.press(screen);
         for _ in 0..60 {
             std::thread::sleep(Duration::from_millis(5));
@@ -396,9 +403,29 @@ fn the_window_stays_fluid_while_a_model_trains() {
     w.press("Stop");
     w.wait("the job to stop", minute, |app| app.jobs().open_count() == 0);
     assert!(matches!(w.harness.state().jobs().all()[0].state, JobState::Stopped(_)));
+
+    // Another day, another window: the run is still offered, and goes on.
+    let Window { harness, root, _folder: folder, .. } = w;
+    drop(harness);
+    // The first window's threads let go of the project when they end.
+    while plumbline::project::Project::open(&root).unwrap().read_only() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut later = open_on(root, egui::Theme::Light, None, folder);
+    later.press("Jobs");
+    later.wait_for("Not finished on an earlier day", minute);
+    later.press("Go on");
+    later.wait("it to go on", minute, |app| {
+        let job = app.jobs().all().last();
+        if let Some(JobState::Failed(why)) = job.map(|job| &job.state) {
+            panic!("{why}");
+        }
+        job.is_some_and(|job| job.progress.is_some())
+    });
+    later.press("Stop");
+    later.wait("the second stop", minute, |app| app.jobs().open_count() == 0);
 }
 
-/// Pictures of every screen as it stands on the first start. Rewritten by `UPDATE_SNAPSHOTS=1`.
 /// Somebody with nothing but a list of requests comes to a set that can be trained on, and sees every text on the way.
 #[test]
 fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
@@ -489,6 +516,105 @@ fn a_copy_is_attacked_and_asked_meanwhile() {
     w.wait("its role", minute, |app| app.project().unwrap().role("attacked").label() == "attacked");
 }
 
+/// Every action is found by a few letters, and taken by a key.
+#[test]
+fn the_palette_finds_actions_and_the_glossary_explains_terms() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+    w.harness.run_steps(3);
+    w.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text("attack-test");
+    w.harness.run_steps(3);
+    w.harness.key_press(egui::Key::Enter);
+    w.harness.run_steps(4);
+    assert!(w.harness.query_by_label("What do you want to do?").is_none(), "it closes");
+    w.wait_for("Find in this set", minute);
+    let row = w.harness.get_by_role_and_label(Role::Button, "attack-test");
+    assert_eq!(row.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+
+    // Dark colours are remembered for the next window.
+    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+    w.harness.run_steps(3);
+    w.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text("dark");
+    w.harness.run_steps(3);
+    w.harness.key_press(egui::Key::Enter);
+    w.harness.run_steps(4);
+    let kept = read(&w.config.path().join("preferences.toml"));
+    assert!(kept.contains("theme = \"dark\""), "{kept}");
+
+    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::G);
+    w.harness.run_steps(3);
+    w.wait_for("Safety depth", minute);
+    w.write(Role::TextInput, "Find a term", "kappa");
+    w.wait_for("two judges agree", minute);
+}
+
+/// A new project is made, is empty in plain words on every screen, and the demo's folder can be opened again.
+#[test]
+fn a_project_is_made_and_another_opened_from_settings() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mine");
+    w.press("Settings");
+    let field = "Folder of another project";
+    w.write(Role::TextInput, field, root.to_str().unwrap());
+    w.write(Role::TextInput, "Title, if the project is new", "Mine");
+    w.press("Make project");
+    w.wait("the new project", minute, |app| app.project().is_some_and(|project| project.title == "Mine"));
+    assert!(root.join("project.toml").is_file());
+    for screen in plumbline::ui::app::Screen::ALL {
+        w.press(screen.name());
+        w.settle();
+    }
+    w.press("Overview");
+    w.wait_for("Next: add a model", minute);
+
+    // A folder without a project is refused in words, and the way back stands on the screen.
+    w.press("Settings");
+    w.write(Role::TextInput, field, folder.path().to_str().unwrap());
+    w.press("Open project");
+    w.wait_for("holds no project", minute);
+    assert!(read(&w.config.path().join("preferences.toml")).contains("mine"));
+}
+
+/// The first start begins with five steps, each on its screen; it can be skipped and taken again.
+#[test]
+fn the_tour_leads_through_five_screens() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let begin = |w: &mut Window| {
+        w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+        w.harness.run_steps(3);
+        w.harness
+            .get_by_role_and_label(Role::TextInput, "What do you want to do?")
+            .type_text("take the tour");
+        w.harness.run_steps(3);
+        w.harness.key_press(egui::Key::Enter);
+        w.harness.run_steps(4);
+    };
+    begin(&mut w);
+    for (step, title) in [
+        "How deep is the safety?",
+        "Examples that begin badly and recover",
+        "Make the safety deeper",
+        "Attack it, before and after",
+        "Look inside one answer",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        w.wait_for(&format!("step {} of 5", step + 1), minute);
+        w.wait_for(title, minute);
+        w.press(if step == 4 { "End the tour" } else { "Next step" });
+    }
+    assert!(w.harness.query_by_label_contains("of 5").is_none(), "it has ended");
+    begin(&mut w);
+    w.press("Skip the tour");
+    assert!(w.harness.query_by_label_contains("of 5").is_none(), "it was skipped");
+}
+
+/// Pictures of every screen as it stands on the first start. Rewritten by `UPDATE_SNAPSHOTS=1`.
 #[test]
 fn every_screen_looks_as_it_did() {
     let mut results = SnapshotResults::new();
@@ -497,7 +623,7 @@ fn every_screen_looks_as_it_did() {
         let minute = Duration::from_secs(60);
         w.wait_for("tokens trained", minute);
         w.harness.remove_cursor();
-        for screen in ["Data", "Generate", "Models", "Train", "Evaluate", "Inspect", "Jobs"] {
+        for screen in plumbline::ui::app::Screen::ALL.map(plumbline::ui::app::Screen::name) {
             w.press(screen);
             w.harness.remove_cursor();
             w.settle();

@@ -5,9 +5,10 @@ mod picker;
 mod screens;
 mod theme;
 mod widgets;
+mod windows;
 
 pub use app::{App, Settings};
-pub use picker::{FilePicker, Picked, SystemPicker};
+pub use picker::{FilePicker, PickKind, Picked, SystemPicker};
 
 use eframe::egui;
 use std::path::PathBuf;
@@ -50,7 +51,9 @@ pub fn open(project: Option<PathBuf>) -> Result<(), WindowError> {
         },
         ..Default::default()
     };
-    let settings = Settings { project_root, demo, picker: Box::new(SystemPicker) };
+    let config_folder =
+        directories::ProjectDirs::from("", "", "plumbline").map(|dirs| dirs.config_dir().to_owned());
+    let settings = Settings { project_root, demo, picker: Box::new(SystemPicker), config_folder };
     eframe::run_native(
         "plumbline",
         options,

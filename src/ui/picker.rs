@@ -1,14 +1,25 @@
-//! How a folder is chosen: the system's dialog in the window, something else in tests.
+//! How a file or folder is chosen: the system's dialog in the window, something else in tests.
 
 use std::path::PathBuf;
 
 /// What takes the choice; `None` if nothing was chosen.
 pub type Picked = Box<dyn FnOnce(Option<PathBuf>) + Send>;
 
-/// Anything that lets somebody choose a folder.
+/// What is to be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PickKind {
+    /// A folder that is there.
+    Folder,
+    /// A file that is there, with one of these endings; none = any.
+    File(&'static [&'static str]),
+    /// A file that may not be there yet, with a proposed name.
+    NewFile(&'static str),
+}
+
+/// Anything that lets somebody choose a file or folder.
 pub trait FilePicker: Send {
     /// Starts choosing and returns at once; `done` is called with the choice, perhaps on another thread.
-    fn pick_folder(&self, done: Picked);
+    fn pick(&self, title: &'static str, kind: PickKind, done: Picked);
 }
 
 /// The system's own dialog. Without a desktop portal it ends at once with no choice, which is why every place that
@@ -16,13 +27,21 @@ pub trait FilePicker: Send {
 pub struct SystemPicker;
 
 impl FilePicker for SystemPicker {
-    fn pick_folder(&self, done: Picked) {
-        let dialog = rfd::AsyncFileDialog::new().set_title("Choose the folder of a model").pick_folder();
-        let started = std::thread::Builder::new().name("folder dialog".into()).spawn(move || {
-            done(block_on(dialog).map(|folder| folder.path().to_owned()));
+    fn pick(&self, title: &'static str, kind: PickKind, done: Picked) {
+        let started = std::thread::Builder::new().name("file dialog".into()).spawn(move || {
+            let dialog = rfd::AsyncFileDialog::new().set_title(title);
+            let chosen = match kind {
+                PickKind::Folder => block_on(dialog.pick_folder()),
+                PickKind::File([]) => block_on(dialog.pick_file()),
+                PickKind::File(endings) => {
+                    block_on(dialog.add_filter(endings.join(", "), endings).pick_file())
+                }
+                PickKind::NewFile(name) => block_on(dialog.set_file_name(name).save_file()),
+            };
+            done(chosen.map(|handle| handle.path().to_owned()));
         });
         if let Err(e) = started {
-            log::warn!("the folder dialog could not be opened: {e}");
+            log::warn!("the file dialog could not be opened: {e}");
         }
     }
 }

@@ -134,15 +134,7 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
 /// The colour of a model role, the same everywhere (Okabe–Ito).
 #[must_use]
 pub fn role_colour(role: ModelRole) -> Color32 {
-    match role {
-        ModelRole::Base => rgb(0x7F_7F_7F),
-        ModelRole::Aligned => rgb(0x00_72_B2),
-        ModelRole::Deepened => rgb(0x00_9E_73),
-        ModelRole::Constrained => rgb(0xCC_79_A7),
-        ModelRole::Tuned => rgb(0xE6_9F_00),
-        ModelRole::Attacked => rgb(0xD5_5E_00),
-        ModelRole::Other => rgb(0x56_B4_E9),
-    }
+    rgb(crate::report::role_rgb(role))
 }
 
 /// The marker that doubles a role's colour in charts.

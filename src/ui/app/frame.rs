@@ -1,8 +1,8 @@
 //! What every frame draws around the screens: rail, top bar, status line, questions.
 
-use super::{App, Command, Focus, Opening, Screen, Snapshot, View};
+use super::{App, AppCommand, Command, Focus, ModelsCommand, Opening, Screen, Snapshot, View};
 use crate::model::device;
-use crate::ui::screens;
+use crate::ui::screens::show_jobs;
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, combo_box, command_button, empty_state, notice, progress_line, row_button};
 use eframe::egui::{self, Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Stroke, Ui};
@@ -25,6 +25,16 @@ impl App {
         let middle = Frame::new().fill(p.ground).inner_margin(Margin::same(theme::SCREEN as i8));
         CentralPanel::no_frame().frame(middle).show(ui, |ui| self.middle(ui));
         self.question(ui);
+        if self.palette.is_open() {
+            let offers = self.offers();
+            if let Some(command) = self.palette.show(ui, offers) {
+                self.commands.push(command);
+            }
+        }
+        self.glossary.show(ui);
+        if matches!(self.opening, Opening::Open(_)) {
+            self.tour.show(ui, &mut self.commands);
+        }
     }
 
     fn rail(&mut self, ui: &mut Ui) {
@@ -46,12 +56,12 @@ impl App {
             let open = self.jobs.open_count();
             let remark = if screen == Screen::Jobs && open > 0 { open.to_string() } else { String::new() };
             let row = row_button(ui, self.screen == screen, Some(screen.icon()), screen.name(), &remark);
-            let keys = Command::Show(screen)
+            let keys = Command::App(AppCommand::Show(screen))
                 .shortcut()
                 .map(|keys| format!(" ({})", ui.ctx().format_shortcut(&keys)))
                 .unwrap_or_default();
             if row.on_hover_text(format!("{}{keys}", screen.purpose())).clicked() {
-                self.commands.push(Command::Show(screen));
+                self.commands.push(AppCommand::Show(screen).into());
             }
         }
     }
@@ -100,8 +110,20 @@ impl App {
         if let Some(trouble) = self.trouble.clone() {
             notice(ui, Tone::Error, &trouble);
             ui.horizontal(|ui| {
-                if ui.button("Close this message").clicked() {
-                    self.trouble = None;
+                let close = Command::from(AppCommand::CloseMessage);
+                if command_button(ui, &close, None) {
+                    self.commands.push(close);
+                }
+            });
+        }
+        if let Some(told) = self.told.clone() {
+            notice(ui, told.tone, &told.text);
+            ui.horizontal(|ui| {
+                let show = told.made.map(|path| Command::from(AppCommand::Reveal(path)));
+                for command in show.into_iter().chain([AppCommand::CloseMessage.into()]) {
+                    if command_button(ui, &command, None) {
+                        self.commands.push(command);
+                    }
                 }
             });
         }
@@ -122,7 +144,7 @@ impl App {
                     "Nothing was changed on disk. Mend what the message names, then try again.",
                     Some("Open the project again"),
                 ) {
-                    self.commands.push(Command::OpenProject);
+                    self.commands.push(AppCommand::OpenAgain.into());
                 }
                 return;
             }
@@ -135,15 +157,19 @@ impl App {
             library: &mut self.library,
             loader: &mut self.loader,
             commands: &mut self.commands,
+            preferences: &mut self.preferences,
         };
         match self.screen {
+            Screen::Overview => self.overview.show(ui, &mut view),
             Screen::Data => self.data.show(ui, &mut view),
             Screen::Generate => self.generate.show(ui, &mut view),
             Screen::Models => self.models.show(ui, &mut view),
             Screen::Train => self.train.show(ui, &mut view),
             Screen::Evaluate => self.evaluate.show(ui, &mut view),
             Screen::Inspect => self.inspect.show(ui, &mut view),
-            Screen::Jobs => screens::show_jobs(ui, &mut view),
+            Screen::Report => self.report.show(ui, &mut view),
+            Screen::Jobs => show_jobs(ui, &mut view),
+            Screen::Settings => self.settings.show(ui, &mut view),
         }
     }
 
@@ -178,7 +204,7 @@ impl App {
                 }
                 ui.add_space(theme::GROUP);
                 ui.horizontal(|ui| {
-                    for command in [Command::KeepRunning, Command::StopAndQuit] {
+                    for command in [AppCommand::KeepRunning, AppCommand::StopAndQuit].map(Command::from) {
                         if command_button(ui, &command, None) {
                             self.commands.push(command);
                         }
@@ -186,7 +212,7 @@ impl App {
                 });
             });
         if modal.should_close() {
-            self.commands.push(Command::KeepRunning);
+            self.commands.push(AppCommand::KeepRunning.into());
         }
     }
 }
@@ -239,8 +265,8 @@ fn focus_picker(ui: &mut Ui, project: &Snapshot, focus: &Focus, commands: &mut V
             }
         };
     // Laid out from the right: the model stands at the right end.
-    pick(ui, "focus model", "Model in focus", &focus.model, Command::FocusModel);
+    pick(ui, "focus model", "Model in focus", &focus.model, |id| ModelsCommand::Focus(id).into());
     ui.label(RichText::new("↔").color(p.weak));
-    pick(ui, "focus base", "Base in focus", &focus.base, Command::FocusBase);
+    pick(ui, "focus base", "Base in focus", &focus.base, |id| ModelsCommand::FocusBase(id).into());
     ui.label(theme::small("In focus").color(p.weak));
 }

@@ -3,8 +3,7 @@
 use crate::evaluate::GcgLine;
 use crate::job::{AsrPoint, Event, EventKind, JobId, JobSpec};
 use crate::project::ModelRole;
-use crate::ui::theme;
-use crate::ui::widgets::Series;
+use crate::report::{Hue, Series};
 use std::path::PathBuf;
 
 /// How a job stands.
@@ -130,9 +129,9 @@ impl JobView {
             JobSpec::Resume(resume) => (spec.title(), Product::Model(resume.run.clone())),
         };
         let loss = vec![
-            Series::plain("total", None),
-            Series::plain("recovery examples", Some(theme::role_colour(ModelRole::Deepened))),
-            Series::plain("anchor examples", Some(theme::role_colour(ModelRole::Aligned))),
+            Series::plain("total", Hue::Ink),
+            Series::plain("recovery examples", Hue::Role(ModelRole::Deepened)),
+            Series::plain("anchor examples", Hue::Role(ModelRole::Aligned)),
         ];
         Self {
             id,

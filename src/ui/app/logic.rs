@@ -1,7 +1,7 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{App, Command, Opening, Product, Reply, Request};
+use super::{App, AppCommand, Command, DataReply, ModelsReply, Opening, Product, Reply, Request};
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ impl App {
         for reply in self.loader.drain() {
             self.take_reply(reply);
         }
-        while let Ok(picked) = self.picked.1.try_recv() {
-            self.models.folder_picked(picked);
+        while let Ok((wish, chosen)) = self.picked.1.try_recv() {
+            self.picked(wish, chosen);
         }
         for set in std::mem::take(&mut self.library.wanted) {
             self.loader.send(Request::Examples(set));
@@ -56,11 +56,17 @@ impl App {
     fn take_reply(&mut self, reply: Reply) {
         match reply {
             Reply::Project(Ok(project)) => {
+                if self.preferences.recent.first() != Some(&project.root) {
+                    self.preferences.opened(&project.root);
+                    self.keep_preferences();
+                }
                 self.opening = Opening::Open(Box::new(project));
                 self.trouble = None;
                 self.refocus();
                 if let Opening::Open(project) = &self.opening {
+                    self.overview.project_changed(project);
                     self.data.project_changed(project);
+                    self.report.project_changed(project);
                     self.evaluate.project_changed(project);
                     self.inspect.project_changed(project);
                 }
@@ -74,15 +80,8 @@ impl App {
                 let result = result.map(Arc::new);
                 self.library.sets.insert(set, Some(result));
             }
-            Reply::Saved { set, serial, result } => {
-                if result.is_ok() {
-                    // The next look at the set, from any screen, reads what is now on disk.
-                    self.library.sets.remove(&set);
-                }
-                self.data.saved(&set, serial, result);
-            }
-            Reply::Strip { serial, result } => self.data.strip_made(serial, result),
-            Reply::ModelAdded(result) => {
+            Reply::Data(reply) => self.take_data(reply),
+            Reply::Models(ModelsReply::Added(result)) => {
                 if result.is_ok() {
                     self.loader.send(Request::Refresh);
                 }
@@ -96,7 +95,24 @@ impl App {
                 self.generate.assembled(result);
             }
             Reply::Answer { serial, result } => self.inspect.answered(serial, result),
-            Reply::Trouble(error) => self.trouble = Some(error),
+            Reply::Written(Ok(path)) => {
+                let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+                self.told = Some(super::Told::made(format!("Saved as {name}"), path));
+            }
+            Reply::Written(Err(error)) | Reply::Trouble(error) => self.trouble = Some(error),
+        }
+    }
+
+    fn take_data(&mut self, reply: DataReply) {
+        match reply {
+            DataReply::Saved { set, serial, result } => {
+                if result.is_ok() {
+                    // The next look at the set, from any screen, reads what is now on disk.
+                    self.library.sets.remove(&set);
+                }
+                self.data.saved(&set, serial, result);
+            }
+            DataReply::Strip { serial, result } => self.data.strip_made(serial, result),
         }
     }
 
@@ -104,7 +120,7 @@ impl App {
     fn consider_closing(&mut self, ctx: &egui::Context) {
         if ctx.input(|input| input.viewport().close_requested()) && !self.may_close() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            self.commands.push(Command::Quit);
+            self.commands.push(AppCommand::Quit.into());
         }
         if self.quitting && self.may_close() {
             self.quitting = false;

@@ -7,14 +7,19 @@ mod handle;
 mod jobs;
 mod loader;
 mod logic;
+mod preferences;
 mod screen;
 
-pub use command::Command;
+pub use command::{
+    About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
+    ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
+};
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
-    AnswerRequest, InspectedAnswer, Loader, ModelView, Reply, Request, Snapshot, Strip, StripKind,
-    StripRequest, StripToken,
+    AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
+    Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
 };
+pub use preferences::{Preferences, Theme};
 pub use screen::Screen;
 
 use crate::data::Examples;
@@ -22,9 +27,12 @@ use crate::job::Queue;
 use crate::project::ModelRole;
 use crate::ui::picker::FilePicker;
 use crate::ui::screens::{
-    DataScreen, EvaluateScreen, GenerateScreen, InspectScreen, ModelsScreen, TrainScreen,
+    DataScreen, EvaluateScreen, GenerateScreen, InspectScreen, ModelsScreen, OverviewScreen, ReportScreen,
+    SettingsScreen, TrainScreen,
 };
 use crate::ui::theme;
+use crate::ui::widgets::{Tone, take_chart_wish};
+use crate::ui::windows::{Glossary, Palette, Tour};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui;
 use std::collections::HashMap;
@@ -41,9 +49,42 @@ pub struct Settings {
     pub project_root: PathBuf,
     /// Whether that is the demo project, which is unpacked there if nothing is there yet.
     pub demo: bool,
-    /// How a folder is chosen.
+    /// How a file or folder is chosen.
     pub picker: Box<dyn FilePicker>,
+    /// The folder of the person's preferences; `None` keeps them for this window only.
+    pub config_folder: Option<PathBuf>,
 }
+
+/// Something that happened and is worth a line at the bottom of the window, with the file that it made.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// How serious it is.
+    pub tone: Tone,
+    /// What happened.
+    pub text: String,
+    /// What can be shown in the file manager.
+    pub made: Option<PathBuf>,
+}
+
+impl Told {
+    /// It went well.
+    pub fn good(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Good, text: text.into(), made: None }
+    }
+
+    /// Worth knowing.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Plain, text: text.into(), made: None }
+    }
+
+    /// A file or folder was made.
+    pub fn made(text: impl Into<String>, made: PathBuf) -> Self {
+        Self { tone: Tone::Good, text: text.into(), made: Some(made) }
+    }
+}
+
+/// What was to be chosen in a dialog, and what was; `None` if nothing was.
+type Choice = (Wish, Option<PathBuf>);
 
 /// Where the project stands.
 enum Opening {
@@ -93,28 +134,52 @@ pub struct View<'a> {
     pub loader: &'a mut Loader,
     /// Where actions go.
     pub commands: &'a mut Vec<Command>,
+    /// What this person likes. A change is kept.
+    pub preferences: &'a mut Preferences,
+}
+
+impl View<'_> {
+    /// Sends an action.
+    pub fn send(&mut self, command: impl Into<Command>) {
+        self.commands.push(command.into());
+    }
+
+    /// Why nothing may be changed, if nothing may.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&'static str> {
+        self.project.read_only.then_some("Another window has this project open; here it can only be read.")
+    }
 }
 
 /// The window.
 pub struct App {
-    settings_root: PathBuf,
+    project_root: PathBuf,
     demo: bool,
     picker: Box<dyn FilePicker>,
-    picked: (Sender<Option<PathBuf>>, Receiver<Option<PathBuf>>),
+    picked: (Sender<Choice>, Receiver<Choice>),
+    config_folder: Option<PathBuf>,
+    preferences: Preferences,
     opening: Opening,
     trouble: Option<String>,
+    told: Option<Told>,
     screen: Screen,
     focus: Focus,
     library: Library,
     loader: Loader,
     queue: Queue,
     jobs: JobBoard,
+    overview: OverviewScreen,
     data: DataScreen,
     generate: GenerateScreen,
     models: ModelsScreen,
     train: TrainScreen,
     evaluate: EvaluateScreen,
     inspect: InspectScreen,
+    report: ReportScreen,
+    settings: SettingsScreen,
+    palette: Palette,
+    glossary: Glossary,
+    tour: Tour,
     commands: Vec<Command>,
     asking_to_quit: bool,
     quitting: bool,
@@ -128,29 +193,146 @@ impl App {
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ctx.request_repaint_after(WAKE));
         let mut loader = Loader::start(&waker)?;
         loader.send(Request::Open { root: settings.project_root.clone(), demo: settings.demo });
-        Ok(Self {
-            settings_root: settings.project_root,
+        let preferences = settings.config_folder.as_deref().map(Preferences::load).unwrap_or_default();
+        let app = Self {
+            project_root: settings.project_root,
             demo: settings.demo,
             picker: settings.picker,
             picked: bounded(4),
+            config_folder: settings.config_folder,
+            // The first start begins with the tour, on the project that has something to show.
+            tour: Tour::new(settings.demo && !preferences.toured),
+            preferences,
             opening: Opening::Waiting,
             trouble: None,
-            screen: Screen::Data,
+            told: None,
+            screen: Screen::Overview,
             focus: Focus::default(),
             library: Library::default(),
             loader,
             queue: Queue::new(waker),
             jobs: JobBoard::default(),
+            overview: OverviewScreen::default(),
             data: DataScreen::default(),
             generate: GenerateScreen::default(),
             models: ModelsScreen::default(),
             train: TrainScreen::default(),
             evaluate: EvaluateScreen::default(),
             inspect: InspectScreen::default(),
+            report: ReportScreen::default(),
+            settings: SettingsScreen::default(),
+            palette: Palette::default(),
+            glossary: Glossary::default(),
             commands: Vec::new(),
             asking_to_quit: false,
             quitting: false,
-        })
+        };
+        app.show_preferences(&cc.egui_ctx);
+        Ok(app)
+    }
+
+    /// Gives every screen its first state again: another project is about to be opened.
+    fn forget_screens(&mut self) {
+        self.focus = Focus::default();
+        self.overview = OverviewScreen::default();
+        self.data = DataScreen::default();
+        self.generate = GenerateScreen::default();
+        self.models = ModelsScreen::default();
+        self.train = TrainScreen::default();
+        self.evaluate = EvaluateScreen::default();
+        self.inspect = InspectScreen::default();
+        self.report = ReportScreen::default();
+    }
+
+    /// Makes the window look as preferred.
+    fn show_preferences(&self, ctx: &egui::Context) {
+        ctx.set_theme(match self.preferences.theme {
+            Theme::System => egui::ThemePreference::System,
+            Theme::Light => egui::ThemePreference::Light,
+            Theme::Dark => egui::ThemePreference::Dark,
+        });
+        ctx.set_zoom_factor(self.preferences.scale);
+    }
+
+    /// Writes the preferences down. It is a small file; a failure costs comfort only.
+    fn keep_preferences(&mut self) {
+        if let Some(folder) = &self.config_folder
+            && let Err(e) = self.preferences.save(folder)
+        {
+            log::warn!("the preferences cannot be written: {e}");
+        }
+    }
+
+    /// Every action that can be taken now, and those that cannot with the reason.
+    fn offers(&self) -> Vec<Offer> {
+        let mut offers: Vec<Offer> =
+            Screen::ALL.into_iter().map(|screen| Offer::now(AppCommand::Show(screen))).collect();
+        offers.extend([
+            Offer::now(AppCommand::Undo),
+            Offer::now(AppCommand::Redo),
+            Offer::now(AppCommand::Glossary(None)),
+            Offer::now(AppCommand::Tour(true)),
+            Offer::now(AppCommand::Larger),
+            Offer::now(AppCommand::Smaller),
+            Offer::now(AppCommand::UsualSize),
+            Offer::now(AppCommand::CopyDiagnostics),
+            Offer::now(AppCommand::Quit),
+        ]);
+        offers.extend(Theme::ALL.into_iter().map(|theme| Offer::now(AppCommand::SetTheme(theme))));
+        let busy = (self.jobs.open_count() > 0).then_some("A job of this project is running.");
+        offers.push(Offer::unless(AppCommand::OpenDemo, busy));
+        for job in self.jobs.all() {
+            if job.is_open() {
+                offers.push(Offer::now(JobCommand::Stop(job.id)));
+            }
+        }
+        let Opening::Open(project) = &self.opening else { return offers };
+        offers.push(Offer::now(AppCommand::Reveal(project.root.clone())));
+        let read_only = project.read_only.then_some("Another window has this project open.");
+        offers.push(Offer::unless(DataCommand::AddExample, read_only));
+        offers.push(Offer::unless(DataCommand::RemoveExample, read_only));
+        for set in &project.datasets {
+            offers.push(Offer::now(DataCommand::Select(set.id.clone())));
+        }
+        for model in &project.models {
+            let id = &model.entry.id;
+            offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
+            offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
+        }
+        for evaluation in project.evaluations.iter().take(20) {
+            offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));
+        }
+        offers
+    }
+
+    /// What a report of a fault needs to say, without anything of the person's own.
+    fn diagnostics(&self) -> String {
+        let mut text = format!(
+            "Plumbline {}\nSystem: {} {}\nComputes on: {}\nThreads: {}\n",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            crate::model::device::name(&crate::model::device::pick()),
+            rayon::current_num_threads(),
+        );
+        if let Opening::Open(project) = &self.opening {
+            text += &format!(
+                "Project: {} models, {} data sets, {} runs, {} evaluations\n",
+                project.models.len(),
+                project.datasets.len(),
+                project.runs.len(),
+                project.evaluations.len()
+            );
+        }
+        if let Some(trouble) = &self.trouble {
+            text += &format!("Message: {trouble}\n");
+        }
+        for job in self.jobs.all() {
+            if let JobState::Failed(message) = &job.state {
+                text += &format!("Failed job: {message}\n");
+            }
+        }
+        text
     }
 
     /// The jobs since the window opened.
@@ -169,6 +351,12 @@ impl App {
     #[must_use]
     pub fn all_saved(&self) -> bool {
         self.data.is_saved()
+    }
+
+    /// What this person likes.
+    #[must_use]
+    pub fn preferences(&self) -> &Preferences {
+        &self.preferences
     }
 
     /// Keeps the models in focus ones that exist.
@@ -194,6 +382,15 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.draw(ui);
         let ctx = ui.ctx().clone();
+        if let Some(wish) = take_chart_wish(&ctx) {
+            let chart = Box::new(wish.chart);
+            let command = if wish.picture {
+                ReportCommand::SavePicture(chart)
+            } else {
+                ReportCommand::SaveTable(chart)
+            };
+            self.commands.push(command.into());
+        }
         let commands = std::mem::take(&mut self.commands);
         if !commands.is_empty() {
             // What was just drawn is out of date: drawing it again before it is shown answers a frame sooner.

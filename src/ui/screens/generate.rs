@@ -2,7 +2,7 @@
 
 use crate::data::{Candidate, DatasetKind, Decision, Part, Review};
 use crate::generate::GenerateSpec;
-use crate::ui::app::{Command, JobState, Progress, Screen, View};
+use crate::ui::app::{AppCommand, GenerateCommand, JobState, Progress, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, card, check_label, chip, command_button, empty_state, field, hidden_text, named_choice, notice,
@@ -136,7 +136,7 @@ impl GenerateScreen {
             && !self.asked
         {
             self.asked = true;
-            view.commands.push(Command::ReadTexts(selected));
+            view.commands.push(GenerateCommand::Read(selected).into());
         }
     }
 
@@ -157,7 +157,7 @@ impl GenerateScreen {
                 )
             };
             if empty_state(ui, icons::ICON_EDIT_NOTE, "Nothing to write about yet", why, Some("Go there")) {
-                view.commands.push(Command::Show(screen));
+                view.commands.push(AppCommand::Show(screen).into());
             }
             return;
         }
@@ -244,7 +244,7 @@ impl GenerateScreen {
         }
         let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
         if primary_button(ui, icons::ICON_EDIT_NOTE, "Let it write", blocked.as_deref()).clicked() {
-            view.commands.push(Command::StartGenerating);
+            view.commands.push(GenerateCommand::Start.into());
         }
     }
 
@@ -403,7 +403,7 @@ impl GenerateScreen {
             _ => Decision::Accept,
         };
         let read_only = view.project.read_only.then_some("Another window has this project open.");
-        let one = |decision: Decision| Command::Decide {
+        let one = |decision: Decision| GenerateCommand::Decide {
             generation: generation.clone(),
             decisions: vec![(candidate.id.clone(), decision)],
         };
@@ -413,7 +413,7 @@ impl GenerateScreen {
         ui.horizontal(|ui| {
             for command in decisions {
                 if command_button(ui, &command, read_only) {
-                    view.commands.push(command);
+                    view.send(command);
                     // The next text is covered again.
                     self.shown = false;
                 }
@@ -423,10 +423,11 @@ impl GenerateScreen {
                 self.shown = false;
             }
             if undoubted.len() > 1 {
-                let command = Command::Decide { generation: generation.clone(), decisions: undoubted };
+                let command =
+                    GenerateCommand::Decide { generation: generation.clone(), decisions: undoubted };
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     if command_button(ui, &command, read_only) {
-                        view.commands.push(command);
+                        view.send(command);
                     }
                 });
             }
@@ -472,7 +473,7 @@ impl GenerateScreen {
                 None
             }
         };
-        let make = |kind, from: &[String]| Command::Assemble {
+        let make = |kind, from: &[String]| GenerateCommand::Assemble {
             id: name.clone(),
             kind,
             from: from.to_vec(),
@@ -491,7 +492,7 @@ impl GenerateScreen {
         });
         if let Some(command) = sent {
             self.set.told = None;
-            view.commands.push(command);
+            view.send(command);
         }
         if let Some((tone, text)) = &self.set.told {
             ui.add_space(theme::GAP);
@@ -499,7 +500,7 @@ impl GenerateScreen {
             if matches!(tone, Tone::Good)
                 && text_button(ui, "Go to training", "Go to the Train screen").clicked()
             {
-                view.commands.push(Command::Show(Screen::Train));
+                view.commands.push(AppCommand::Show(Screen::Train).into());
             }
         }
     }

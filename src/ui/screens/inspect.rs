@@ -1,16 +1,17 @@
 //! Inspect: at which answer tokens two models differ, on average and along one answer.
 
 use super::evaluate::name_of;
-use super::evaluate::results::{kl_series, kl_title};
 use crate::data::{DatasetKind, Examples};
 use crate::project::EvaluationInfo;
+use crate::report::{Chart, kl_chart};
 use crate::ui::app::{
-    AnswerRequest, Command, Focus, InspectedAnswer, Library, Loader, Screen, Snapshot, View,
+    AnswerRequest, AppCommand, Focus, InspectCommand, InspectedAnswer, Library, Loader, Screen, Snapshot,
+    View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Chart, Series, Tone, card, combo_box, empty_state, field, kl_strip, notice, primary_button, screen_title,
-    section, text_button,
+    Tone, card, combo_box, empty_state, field, kl_strip, notice, primary_button, screen_title, section,
+    show_chart, text_button,
 };
 use eframe::egui::{self, Ui};
 use egui_material_icons::icons;
@@ -18,8 +19,7 @@ use egui_material_icons::icons;
 /// What the chosen evaluation's chart is made of.
 struct Curves {
     id: String,
-    title: String,
-    series: Vec<Series>,
+    chart: Chart<'static>,
 }
 
 /// What was asked for.
@@ -132,7 +132,7 @@ impl InspectScreen {
                     "An evaluation with KL per token ticked measures, at every token of harmful answers, how far a model is from the base.",
                     Some("Go to evaluation"),
                 ) {
-                    view.commands.push(Command::Show(Screen::Evaluate));
+                    view.commands.push(AppCommand::Show(Screen::Evaluate).into());
                 }
             });
             return;
@@ -142,7 +142,7 @@ impl InspectScreen {
             .show_ui(ui, |ui| {
                 for other in &with_kl {
                     if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
-                        view.commands.push(Command::InspectEvaluation(other.id.clone()));
+                        view.commands.push(InspectCommand::Evaluation(other.id.clone()).into());
                     }
                 }
             })
@@ -152,28 +152,12 @@ impl InspectScreen {
         ui.add_space(theme::GAP);
         if self.curves.as_ref().is_none_or(|curves| curves.id != info.id)
             && let Some(summary) = &info.summary
+            && let Some(chart) = kl_chart(summary, &|id| view.project.role(id))
         {
-            self.curves = Some(Curves {
-                id: info.id.clone(),
-                title: kl_title(summary),
-                series: kl_series(summary, view.project),
-            });
+            self.curves = Some(Curves { id: info.id.clone(), chart });
         }
         if let Some(curves) = &self.curves {
-            Chart {
-                id: "kl by token",
-                question: &curves.title,
-                x: "answer token",
-                y: "KL (nats)",
-                meaning: "KL says how far the model's predictions are from the base's at each token of a harmful answer. \
-                          A curve that is high only at the first tokens \
-                          means shallow safety: past them the model goes on as the base would.",
-                note: "band: one standard deviation over prompts · shown while at least a quarter of the answers reach the token",
-                height: 240.0,
-                percent: false,
-                ticks: &[],
-            }
-            .show(ui, &curves.series);
+            show_chart(ui, &curves.chart, 240.0);
         }
     }
 
@@ -228,9 +212,10 @@ impl InspectScreen {
                 } else {
                     None
                 };
-                let command = Command::InspectAnswer;
-                if primary_button(ui, icons::ICON_QUERY_STATS, &command.text(), blocked).clicked() {
-                    view.commands.push(command);
+                let command = InspectCommand::Answer;
+                if primary_button(ui, icons::ICON_QUERY_STATS, "Compare the models on it", blocked).clicked()
+                {
+                    view.send(command);
                 }
             });
         });

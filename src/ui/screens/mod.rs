@@ -6,6 +6,9 @@ mod generate;
 mod inspect;
 mod jobs;
 mod models;
+mod overview;
+mod report;
+mod settings;
 mod train;
 
 pub use data::{Change, DataScreen};
@@ -14,4 +17,7 @@ pub use generate::GenerateScreen;
 pub use inspect::InspectScreen;
 pub use jobs::show_jobs;
 pub use models::ModelsScreen;
+pub use overview::OverviewScreen;
+pub use report::ReportScreen;
+pub use settings::SettingsScreen;
 pub use train::TrainScreen;

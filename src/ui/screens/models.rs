@@ -2,7 +2,9 @@
 
 use crate::model::{Needs, ROWS, TOKENS, readable_size};
 use crate::project::ModelRole;
-use crate::ui::app::{Command, ModelView, Request, View};
+use crate::ui::app::{
+    AppCommand, Command, EvaluateCommand, ModelView, ModelsCommand, ModelsRequest, Request, View, Wish,
+};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, combo_box, command_button, fact, field, icon_text, line, notice, primary_button, role_chip,
@@ -53,7 +55,11 @@ impl ModelsScreen {
         self.outcome = None;
         let title =
             if self.title.trim().is_empty() { self.folder_name() } else { self.title.trim().to_owned() };
-        Some(Request::AddModel { folder: PathBuf::from(self.folder.trim()), title, role: self.role })
+        Some(Request::Models(ModelsRequest::Add {
+            folder: PathBuf::from(self.folder.trim()),
+            title,
+            role: self.role,
+        }))
     }
 
     fn folder_name(&self) -> String {
@@ -146,8 +152,8 @@ impl ModelsScreen {
                 .hint_text("/home/you/models/my-model")
                 .desired_width(ui.available_width() - 168.0);
             ui.add(edit).labelled_by(id);
-            if command_button(ui, &Command::ChooseModelFolder, None) {
-                view.commands.push(Command::ChooseModelFolder);
+            if command_button(ui, &AppCommand::Choose(Wish::ModelFolder), None) {
+                view.commands.push(AppCommand::Choose(Wish::ModelFolder).into());
             }
         });
         if self.no_choice {
@@ -185,7 +191,7 @@ impl ModelsScreen {
         ui.add_space(theme::GAP);
         let blocked = self.blocked(view.project.read_only);
         if primary_button(ui, icons::ICON_ADD, "Add model", blocked).clicked() {
-            view.commands.push(Command::AddModel);
+            view.commands.push(ModelsCommand::Add.into());
         }
         if self.busy {
             ui.weak("Checking config, weights and tokenizer…");
@@ -268,13 +274,13 @@ fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, comman
             fact(ui, "Folder", &model.entry.location.display().to_string());
             ui.with_layout(egui::Layout::bottom_up(egui::Align::Min), |ui| {
                 line(ui, 20.0, |ui| {
-                    let focus = Command::FocusModel(model.entry.id.clone());
+                    let focus = Command::from(ModelsCommand::Focus(model.entry.id.clone()));
                     if in_focus {
                         ui.label(theme::small("In focus").color(p.accent));
                     } else if quiet(ui, &focus, "Put in focus") {
                         commands.push(focus);
                     }
-                    let evaluate = Command::EvaluateModel(model.entry.id.clone());
+                    let evaluate = Command::from(EvaluateCommand::Model(model.entry.id.clone()));
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                         if model.card.is_ok() && quiet(ui, &evaluate, "Evaluate") {
                             commands.push(evaluate);
@@ -293,7 +299,7 @@ fn model_card(ui: &mut Ui, model: &ModelView, width: f32, in_focus: bool, comman
 /// A command as a small text button.
 fn quiet(ui: &mut Ui, command: &Command, text: &str) -> bool {
     let name = match command {
-        Command::EvaluateModel(id) => format!("Evaluate {id}"),
+        Command::Evaluate(EvaluateCommand::Model(id)) => format!("Evaluate {id}"),
         other => other.text().into_owned(),
     };
     text_button(ui, text, &name).on_hover_text(command.tooltip()).clicked()

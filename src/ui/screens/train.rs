@@ -6,16 +6,19 @@ mod attack;
 use crate::data::{DatasetKind, FineTuningAttack};
 use crate::job::AsrPoint;
 use crate::project::ModelRole;
+use crate::report::{Chart, Scale, Series};
 use crate::train::{Recipe, TrainSpec};
-use crate::ui::app::{Command, JobState, JobView, Product, Screen, View};
+use crate::ui::app::{
+    AppCommand, Command, EvaluateCommand, JobState, JobView, Product, Screen, TrainCommand, View,
+};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Chart, Series, Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop,
-    screen_title, section, show_loss,
+    Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop, screen_title,
+    section, show_chart, show_loss,
 };
+use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, CornerRadius, Frame, Margin, Panel, Sense, Stroke, Ui};
 use egui_material_icons::icons;
-use egui_plot::PlotPoint;
 
 /// What a person wants to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,8 @@ pub struct TrainScreen {
     steps: String,
     /// Whether the goal of an attack has just been chosen.
     fresh_attack: bool,
+    /// The settings as they were, for undo.
+    changes: Undoer<TrainSpec>,
 }
 
 impl Default for TrainScreen {
@@ -110,6 +115,7 @@ impl Default for TrainScreen {
             named: false,
             steps: String::new(),
             fresh_attack: false,
+            changes: Undoer::default(),
         }
     }
 }
@@ -123,6 +129,22 @@ impl TrainScreen {
             spec.title = format!("Train {} from {}", spec.name, spec.model);
         }
         spec
+    }
+
+    /// Takes the last change of the settings back.
+    pub fn undo(&mut self) {
+        if let Some(before) = self.changes.undo(&self.spec) {
+            self.spec = before.clone();
+            self.steps = self.spec.max_steps.map_or_else(String::new, |steps| steps.to_string());
+        }
+    }
+
+    /// Makes the change again that was taken back.
+    pub fn redo(&mut self) {
+        if let Some(after) = self.changes.redo(&self.spec) {
+            self.spec = after.clone();
+            self.steps = self.spec.max_steps.map_or_else(String::new, |steps| steps.to_string());
+        }
     }
 
     /// A run with these settings has begun: the next needs another name.
@@ -217,11 +239,12 @@ impl TrainScreen {
                 "Training makes a new model from one of the project's models.",
                 Some("Go to models"),
             ) {
-                view.commands.push(Command::Show(Screen::Models));
+                view.commands.push(AppCommand::Show(Screen::Models).into());
             }
             return;
         }
         self.fill(view);
+        self.changes.feed_state(ui.input(|input| input.time), &self.spec);
         self.goals(ui);
         ui.add_space(theme::GROUP);
         let plain = Frame::new();
@@ -244,7 +267,7 @@ impl TrainScreen {
                         let start =
                             primary_button(ui, icons::ICON_PLAY_ARROW, "Start training", blocked.as_deref());
                         if start.clicked() {
-                            view.commands.push(Command::StartTraining);
+                            view.commands.push(TrainCommand::Start.into());
                         }
                     },
                 );
@@ -430,7 +453,7 @@ fn run(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
     if let (JobState::Done(_), Product::Model(model)) = (&job.state, &job.product) {
         let button = primary_button(ui, icons::ICON_ARROW_FORWARD, "Evaluate it", None);
         if button.on_hover_text("Measures how safe the new model is beside the one it came from.").clicked() {
-            commands.push(Command::EvaluateModel(model.clone()));
+            commands.push(EvaluateCommand::Model(model.clone()).into());
         }
         ui.add_space(theme::GAP);
     }
@@ -465,23 +488,24 @@ fn asked(ui: &mut Ui, points: &[AsrPoint]) {
                 setting => format!("prefilled, {}", setting.replace('=', " = ")),
             };
             let whiskers = own.iter().map(|point| (point.row.rate.low, point.row.rate.high)).collect();
-            let line =
-                own.iter().map(|point| PlotPoint::new(point.step as f64, point.row.rate.value())).collect();
+            let line = own.iter().map(|point| [point.step as f64, point.row.rate.value()]).collect();
             Series::of_role(name, *role, line).with_whiskers(whiskers)
         })
         .collect();
     let row = &points[0].row;
-    Chart {
-        id: "asked",
-        question: "How often does it answer forbidden requests?",
-        x: "training step",
-        y: "share of harmful answers",
-        meaning: "While the model trains it is asked some forbidden requests now and then. A line that climbs means that its \
-                  refusals give way.",
-        note: &format!("n = {} requests · {} judge · whiskers are 95 % intervals", row.rate.n, row.judge),
-        height: 168.0,
-        percent: true,
-        ticks: &[],
-    }
-    .show(ui, &series);
+    let note = format!("n = {} requests · {} judge · whiskers are 95 % intervals", row.rate.n, row.judge);
+    let chart = Chart {
+        id: "asked".into(),
+        question: "How often does it answer forbidden requests?".into(),
+        x: "training step".into(),
+        y: "share of harmful answers".into(),
+        meaning: "While the model trains it is asked some forbidden requests now and then. A line that climbs means that \
+                  its refusals give way."
+            .into(),
+        note: note.into(),
+        scale: Scale::Percent,
+        series: series.into(),
+        ..Chart::default()
+    };
+    show_chart(ui, &chart, 168.0);
 }

@@ -1,7 +1,7 @@
 //! Small shared pieces: cards, fields, buttons, notices.
 
 use crate::project::ModelRole;
-use crate::ui::app::Command;
+use crate::ui::app::{About, Command};
 use crate::ui::theme;
 use eframe::egui::{
     self, Align, Button, Color32, CornerRadius, Frame, Layout, Margin, Response, RichText, Role, Sense,
@@ -206,23 +206,56 @@ pub fn primary_button(ui: &mut Ui, icon: MaterialIcon, text: &str, blocked: Opti
 }
 
 /// A quiet button for a command, with its tooltip and shortcut. Returns whether it was pressed.
-pub fn command_button(ui: &mut Ui, command: &Command, blocked: Option<&str>) -> bool {
+pub fn command_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
     let p = theme::palette(ui);
-    let text = command.text();
+    let about = command.clone().into().about();
     let enabled = blocked.is_none();
-    let label = match command.icon() {
-        Some(icon) => icon_text(ui, icon, &text, if enabled { p.ink } else { p.weak }, theme::BODY),
-        None => RichText::new(text.as_ref()).into(),
+    let label = match about.icon {
+        Some(icon) => icon_text(ui, icon, &about.text, if enabled { p.ink } else { p.weak }, theme::BODY),
+        None => RichText::new(about.text.as_ref()).into(),
     };
     let response = ui.add_enabled(enabled, Button::new(label));
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, text.as_ref()));
-    let mut tip = command.tooltip().into_owned();
-    if let Some(shortcut) = command.shortcut() {
-        tip = format!("{tip} ({})", ui.ctx().format_shortcut(&shortcut));
-    }
+    explained(ui, response, &about, blocked)
+}
+
+/// A command's icon alone; its name is for screen readers and the tooltip. Returns whether it was pressed.
+pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
+    let p = theme::palette(ui);
+    let about = command.clone().into().about();
+    let Some(icon) = about.icon else { return command_button(ui, command, blocked) };
+    let enabled = blocked.is_none();
+    let glyph = icon.rich_text().size(18.0).color(if enabled { p.ink } else { p.weak });
+    let response = ui
+        .scope(|ui| {
+            ui.spacing_mut().button_padding.x = theme::GAP;
+            ui.add_enabled(enabled, Button::new(glyph))
+        })
+        .inner;
+    explained(ui, response, &about, blocked)
+}
+
+/// A command as a small flat text button. Returns whether it was pressed.
+pub fn link_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
+    let p = theme::palette(ui);
+    let about = command.clone().into().about();
+    let enabled = blocked.is_none();
+    let ink = if enabled { p.accent } else { p.weak };
+    let text = theme::small(about.text.as_ref()).color(ink);
+    let response = ui.add_enabled(enabled, Button::new(text).frame(false));
+    let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
+    explained(ui, response, &about, blocked)
+}
+
+/// Names a command's button and says on hover what it does, or why it cannot be pressed.
+fn explained(ui: &Ui, response: Response, about: &About, blocked: Option<&str>) -> bool {
+    let enabled = blocked.is_none();
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, about.text.as_ref()));
     let response = match blocked {
-        Some(why) => response.on_disabled_hover_text(why),
-        None => response.on_hover_text(tip),
+        Some(why) => response.on_disabled_hover_text(format!("{}: {why}", about.text)),
+        None => {
+            let keys = about.keys.map(|keys| format!(" ({})", ui.ctx().format_shortcut(&keys)));
+            response.on_hover_text(format!("{}{}", about.tooltip, keys.unwrap_or_default()))
+        }
     };
     response.clicked()
 }

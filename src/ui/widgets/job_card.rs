@@ -1,7 +1,7 @@
 //! One job: what it is, how far it is, how it ended, and where its result is.
 
 use super::{Tone, card, chip, command_button, notice};
-use crate::ui::app::{Command, JobState, JobView};
+use crate::ui::app::{Command, JobCommand, JobState, JobView};
 use crate::ui::theme;
 use eframe::egui::{self, Align, CornerRadius, Layout, RichText, Sense, Ui, Vec2};
 
@@ -37,10 +37,10 @@ pub fn progress_with_stop(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command
 
 /// The buttons of a job that has not ended, the last one first: drawn from the right.
 fn stop_and_pause(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
-    let pause = job.can_pause().then_some(Command::Pause(job.id, !job.paused));
-    for command in std::iter::once(Command::Stop(job.id)).chain(pause) {
+    let pause = job.can_pause().then_some(JobCommand::Pause(job.id, !job.paused));
+    for command in std::iter::once(JobCommand::Stop(job.id)).chain(pause) {
         if command_button(ui, &command, None) {
-            commands.push(command);
+            commands.push(command.into());
         }
     }
 }
@@ -64,13 +64,13 @@ pub fn job_card(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
                 if job.is_open() {
                     stop_and_pause(ui, job, commands);
                 } else if job.can_go_on() {
-                    command_button(ui, &Command::Resume(job.id), None)
-                        .then(|| commands.push(Command::Resume(job.id)));
+                    command_button(ui, &JobCommand::Resume(job.id), None)
+                        .then(|| commands.push(JobCommand::Resume(job.id).into()));
                 } else if matches!(job.state, JobState::Done(_) | JobState::Stopped(_))
                     && job.folder.is_some()
                 {
-                    command_button(ui, &Command::OpenResult(job.id), None)
-                        .then(|| commands.push(Command::OpenResult(job.id)));
+                    command_button(ui, &JobCommand::OpenResult(job.id), None)
+                        .then(|| commands.push(JobCommand::OpenResult(job.id).into()));
                 }
             });
         });

@@ -7,10 +7,11 @@ mod job_card;
 mod token_strip;
 
 pub use bits::{
-    Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_text, line,
-    named_choice, notice, primary_button, role_chip, row_button, screen_title, section, text_button, tick,
+    Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
+    icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
+    section, text_button, tick,
 };
-pub use chart::{Chart, Series, show_loss};
+pub use chart::{show_chart, show_loss, take_chart_wish};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
 pub use token_strip::{KlToken, kl_strip, training_strip};

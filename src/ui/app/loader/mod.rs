@@ -1,15 +1,19 @@
 //! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
 //! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
 
+mod data;
 mod inspector;
+mod models;
 mod room;
 
+pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use inspector::{AnswerRequest, InspectedAnswer};
+pub use models::{ModelsReply, ModelsRequest};
 
-use crate::data::{DatasetKind, Decision, DepthDistribution, Examples, Problem, RecoveryExample, Review};
+use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;
-use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole};
-use crate::ui::screens::Change;
+use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole, RunInfo};
+use crate::report::{Chart, ReportSpec};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -49,6 +53,12 @@ pub struct Snapshot {
     pub evaluations: Vec<EvaluationInfo>,
     /// What models wrote for data sets, newest first.
     pub generations: Vec<GenerationInfo>,
+    /// Its training runs, newest first.
+    pub runs: Vec<RunInfo>,
+    /// What its keeper noted.
+    pub notes: String,
+    /// What of it cannot be read, in sentences.
+    pub problems: Vec<String>,
 }
 
 impl Snapshot {
@@ -65,58 +75,6 @@ impl Snapshot {
     }
 }
 
-/// What a token of a training text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StripKind {
-    /// The conversation up to the answer.
-    Context,
-    /// The harmful prefix: read, not trained.
-    Harmful,
-    /// Trained.
-    Trained,
-}
-
-/// One token of a training text.
-#[derive(Clone, Debug)]
-pub struct StripToken {
-    /// Its text.
-    pub text: String,
-    /// What it is.
-    pub kind: StripKind,
-}
-
-/// The training text of a recovery example at one depth.
-#[derive(Clone, Debug)]
-pub struct Strip {
-    /// Its tokens.
-    pub tokens: Vec<StripToken>,
-    /// How many are trained.
-    pub trained: usize,
-    /// Tokens of the whole harmful answer.
-    pub harmful_len: usize,
-    /// Harmful tokens before the refusal, k.
-    pub depth: usize,
-    /// What is wrong with the example.
-    pub problems: Vec<Problem>,
-}
-
-/// Asks for a training text.
-#[derive(Clone, Debug)]
-pub struct StripRequest {
-    /// Which request this is; only the newest counts.
-    pub serial: u64,
-    /// The checkpoint whose tokenizer and template are used.
-    pub folder: PathBuf,
-    /// The longest row that fits.
-    pub context_limit: usize,
-    /// The example.
-    pub example: RecoveryExample,
-    /// The visit for which a depth is drawn, if the example fixes none.
-    pub epoch: usize,
-    /// How it is drawn.
-    pub depths: DepthDistribution,
-}
-
 /// What the window asks for.
 #[derive(Clone, Debug)]
 pub enum Request {
@@ -127,21 +85,35 @@ pub enum Request {
         /// Whether it is the demo project.
         demo: bool,
     },
+    /// Make a project in a folder that is empty or not there yet, and open it.
+    NewProject {
+        /// The project's folder.
+        root: PathBuf,
+        /// Its title.
+        title: String,
+    },
     /// Look again at what jobs have added.
     Refresh,
+    /// Of the Data screen.
+    Data(DataRequest),
+    /// Of the Models screen.
+    Models(ModelsRequest),
+    /// Write a chart into the project's folder reports.
+    SaveChart {
+        /// The chart.
+        chart: Box<Chart<'static>>,
+        /// As a picture, or else as a table.
+        picture: bool,
+    },
+    /// Write the report.
+    WriteReport {
+        /// What it holds.
+        spec: Box<ReportSpec>,
+        /// The file.
+        path: PathBuf,
+    },
     /// Read a data set.
     Examples(String),
-    /// Carry changes over to a recovery set and write it.
-    Save {
-        /// The set.
-        set: String,
-        /// What changed since the last save, in order.
-        changes: Vec<Change>,
-        /// Which save this is.
-        serial: u64,
-    },
-    /// Make a token strip.
-    Strip(StripRequest),
     /// Read the texts of a generation, with what was decided about them.
     Review(String),
     /// Write down what somebody decided about texts of a generation.
@@ -162,15 +134,6 @@ pub enum Request {
         /// Whether templates stand in for refusals.
         templates: bool,
     },
-    /// Check a folder and add it as a model.
-    AddModel {
-        /// The checkpoint's folder.
-        folder: PathBuf,
-        /// Its title; its id is made of it.
-        title: String,
-        /// Its role.
-        role: ModelRole,
-    },
 }
 
 /// What comes back.
@@ -185,22 +148,6 @@ pub enum Reply {
         /// Its examples, or why they cannot be read.
         result: Result<Examples, String>,
     },
-    /// A save has ended.
-    Saved {
-        /// The set.
-        set: String,
-        /// Which save.
-        serial: u64,
-        /// Why it failed.
-        result: Result<(), String>,
-    },
-    /// A token strip.
-    Strip {
-        /// Which request.
-        serial: u64,
-        /// The strip, or why there is none.
-        result: Result<Strip, String>,
-    },
     /// The texts of a generation.
     Review {
         /// The generation.
@@ -210,8 +157,6 @@ pub enum Reply {
     },
     /// A data set was made: its id, its number of examples and what lacks a part; or why not.
     Assembled(Result<(String, usize, Vec<String>), String>),
-    /// A model was added under this id, or why not.
-    ModelAdded(Result<String, String>),
     /// An answer, token by token.
     Answer {
         /// Which request.
@@ -219,6 +164,12 @@ pub enum Reply {
         /// The answer, or why not.
         result: Result<InspectedAnswer, String>,
     },
+    /// To the Data screen.
+    Data(DataReply),
+    /// To the Models screen.
+    Models(ModelsReply),
+    /// A file was written, or why not.
+    Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
     Trouble(String),
 }

@@ -1,13 +1,11 @@
 //! The thread that owns the project.
 
-use super::{
-    ModelView, Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken, Waker, panic_text,
-};
-use crate::data::{self, Decision, Examples, RecoveryExample, Review};
+use super::{DataRequest, ModelView, Reply, Request, Snapshot, Waker, panic_text};
+use crate::data::{Decision, Examples, RecoveryExample, Review};
 use crate::model;
-use crate::project::{ModelEntry, ModelRole, Project, id_from_title};
+use crate::project::Project;
+use crate::report::{self, Chart, ReportSpec};
 use crate::text::Codec;
-use crate::ui::screens::Change;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,10 +38,10 @@ pub(super) fn spawn(
 
 /// While somebody types or drags, strips are asked for faster than they are made: the last one is wanted.
 fn newest_strip_only(mut batch: Vec<Request>) -> Vec<Request> {
-    if let Some(last) = batch.iter().rposition(|r| matches!(r, Request::Strip(_))) {
+    if let Some(last) = batch.iter().rposition(|r| matches!(r, Request::Data(DataRequest::Strip(_)))) {
         let mut index = 0;
         batch.retain(|request| {
-            let keep = index == last || !matches!(request, Request::Strip(_));
+            let keep = index == last || !matches!(request, Request::Data(DataRequest::Strip(_)));
             index += 1;
             keep
         });
@@ -52,14 +50,14 @@ fn newest_strip_only(mut batch: Vec<Request>) -> Vec<Request> {
 }
 
 #[derive(Default)]
-struct Room {
-    project: Option<Project>,
-    codecs: HashMap<PathBuf, Codec>,
+pub(super) struct Room {
+    pub(super) project: Option<Project>,
+    pub(super) codecs: HashMap<PathBuf, Codec>,
     /// Recovery sets as edited, including changes that could not be written yet.
-    edited: HashMap<String, Vec<RecoveryExample>>,
+    pub(super) edited: HashMap<String, Vec<RecoveryExample>>,
 }
 
-const NOT_OPEN: &str = "No project is open.";
+pub(super) const NOT_OPEN: &str = "No project is open.";
 
 impl Room {
     fn answer(&mut self, request: Request) -> Reply {
@@ -70,11 +68,11 @@ impl Room {
                 let result = self.examples(&set);
                 Reply::Examples { set, result }
             }
-            Request::Save { set, changes, serial } => {
-                let result = self.save(&set, changes);
-                Reply::Saved { set, serial, result }
-            }
-            Request::Strip(request) => Reply::Strip { serial: request.serial, result: self.strip(&request) },
+            Request::Data(request) => Reply::Data(self.data(request)),
+            Request::Models(request) => Reply::Models(self.models(request)),
+            Request::NewProject { root, title } => Reply::Project(self.make(&root, &title)),
+            Request::SaveChart { chart, picture } => Reply::Written(self.save_chart(&chart, picture)),
+            Request::WriteReport { spec, path } => Reply::Written(self.write_report(&spec, path)),
             Request::Review(generation) => {
                 let result = self.review(&generation, &[]);
                 Reply::Review { generation, result }
@@ -89,9 +87,6 @@ impl Room {
                     None => Err(NOT_OPEN.to_owned()),
                 };
                 Reply::Assembled(made.map(|(count, missing)| (id, count, missing)))
-            }
-            Request::AddModel { folder, title, role } => {
-                Reply::ModelAdded(self.add_model(&folder, &title, role))
             }
         }
     }
@@ -109,13 +104,33 @@ impl Room {
         Ok(snapshot)
     }
 
+    fn make(&mut self, root: &Path, title: &str) -> Result<Snapshot, String> {
+        self.project = None;
+        self.edited.clear();
+        let project = Project::create(root, title).map_err(|e| e.to_string())?;
+        let snapshot = snapshot(&project);
+        self.project = Some(project);
+        Ok(snapshot)
+    }
+
+    fn save_chart(&self, chart: &Chart<'_>, picture: bool) -> Result<PathBuf, String> {
+        let project = self.project.as_ref().ok_or(NOT_OPEN)?;
+        report::save_chart(project.root(), chart, picture).map_err(|e| e.to_string())
+    }
+
+    fn write_report(&self, spec: &ReportSpec, path: PathBuf) -> Result<PathBuf, String> {
+        let project = self.project.as_ref().ok_or(NOT_OPEN)?;
+        report::write_report(project, spec, &path).map_err(|e| e.to_string())?;
+        Ok(path)
+    }
+
     fn refresh(&mut self) -> Result<Snapshot, String> {
         let project = self.project.as_mut().ok_or(NOT_OPEN)?;
         project.reload().map_err(|e| e.to_string())?;
         Ok(snapshot(project))
     }
 
-    fn examples(&mut self, set: &str) -> Result<Examples, String> {
+    pub(super) fn examples(&mut self, set: &str) -> Result<Examples, String> {
         if let Some(edited) = self.edited.get(set) {
             return Ok(Examples::Recovery(edited.clone()));
         }
@@ -126,27 +141,6 @@ impl Room {
         Ok(examples)
     }
 
-    fn save(&mut self, set: &str, changes: Vec<Change>) -> Result<(), String> {
-        if !self.edited.contains_key(set) {
-            self.examples(set)?;
-        }
-        let rows = self.edited.get_mut(set).ok_or_else(|| format!("{set} is not a recovery set."))?;
-        for change in changes {
-            change.apply(rows);
-        }
-        if let Some(incomplete) = rows.iter().find_map(incomplete) {
-            return Err(incomplete);
-        }
-        let project = self.project.as_mut().ok_or(NOT_OPEN)?;
-        // Moved in and out, so that a large set is not copied for each save.
-        let examples = Examples::Recovery(std::mem::take(rows));
-        let result = project.save_examples(set, &examples).map_err(|e| e.to_string());
-        if let Examples::Recovery(back) = examples {
-            *rows = back;
-        }
-        result
-    }
-
     /// Writes decisions down and reads the texts again.
     fn review(&self, generation: &str, decisions: &[(String, Decision)]) -> Result<Review, String> {
         let project = self.project.as_ref().ok_or(NOT_OPEN)?;
@@ -154,35 +148,6 @@ impl Room {
             project.decide(generation, candidate, decision.clone()).map_err(|e| e.to_string())?;
         }
         project.review(generation).map_err(|e| e.to_string())
-    }
-
-    fn strip(&mut self, request: &StripRequest) -> Result<Strip, String> {
-        let codec = match self.codecs.get(&request.folder) {
-            Some(codec) => codec,
-            None => {
-                let codec = model::codec(&request.folder).map_err(|e| e.to_string())?;
-                self.codecs.entry(request.folder.clone()).or_insert(codec)
-            }
-        };
-        make_strip(codec, request).map_err(|e| e.to_string())
-    }
-
-    fn add_model(&mut self, folder: &Path, title: &str, role: ModelRole) -> Result<String, String> {
-        let folder = std::path::absolute(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        // Loading it whole now finds what headers cannot show: cut files, tensors that do not fit, small vocabularies.
-        model::open(&folder).map_err(|e| e.to_string())?;
-        let project = self.project.as_mut().ok_or(NOT_OPEN)?;
-        let id = free_id(id_from_title(title, "model"), |id| project.model(id).is_some());
-        let entry = ModelEntry {
-            id: id.clone(),
-            title: title.trim().to_owned(),
-            role,
-            location: folder,
-            parent: None,
-            note: String::new(),
-        };
-        project.add_model(entry).map_err(|e| e.to_string())?;
-        Ok(id)
     }
 }
 
@@ -201,23 +166,6 @@ fn unpack_demo(root: &Path) -> Result<(), String> {
     let made = beside.path().join("demo");
     crate::demo::unpack(&made).map_err(|e| e.to_string())?;
     std::fs::rename(&made, root).map_err(|e| fail(&e))
-}
-
-/// Why an example cannot be written yet: a file with an empty required field could not be read again.
-fn incomplete(example: &RecoveryExample) -> Option<String> {
-    let field = if example.context.is_empty() || example.context.iter().any(|m| m.content.trim().is_empty()) {
-        "request"
-    } else if example.harmful.trim().is_empty() {
-        "harmful answer"
-    } else if example.refusals.is_empty() || example.refusals.iter().any(|r| r.text.trim().is_empty()) {
-        "refusal"
-    } else {
-        return None;
-    };
-    Some(format!(
-        "Example {} has an empty {field}. Fill it in or delete the example; until then the file keeps its last complete version.",
-        example.id
-    ))
 }
 
 fn snapshot(project: &Project) -> Snapshot {
@@ -240,41 +188,14 @@ fn snapshot(project: &Project) -> Snapshot {
         datasets: project.datasets(),
         evaluations,
         generations: project.generations(),
+        runs: project.runs(),
+        notes: project.notes().to_owned(),
+        problems: project.problems(),
     }
 }
 
-fn make_strip(codec: &Codec, request: &StripRequest) -> Result<Strip, crate::text::TextError> {
-    let example = &request.example;
-    let harmful_len = codec.answer(&example.harmful)?.len();
-    let depth = match example.cut {
-        Some(cut) => cut.min(harmful_len),
-        None => request.depths.draw(0, &example.id, request.epoch, harmful_len),
-    };
-    let refusal = example.refusal_at(depth).map_or("", |refusal| refusal.text.as_str());
-    let row = codec.recovery(&example.context, &example.harmful, refusal, depth)?;
-    let answer = row.answers.first().map_or(row.ids.len(), |range| range.start);
-    let tokens = codec
-        .tokenizer
-        .pieces(&row.ids)
-        .into_iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let kind = if row.weights[index] > 0.0 {
-                StripKind::Trained
-            } else if index >= answer {
-                StripKind::Harmful
-            } else {
-                StripKind::Context
-            };
-            StripToken { text, kind }
-        })
-        .collect();
-    let problems = data::check_recovery(example, codec, request.context_limit);
-    Ok(Strip { tokens, trained: row.trained(), harmful_len, depth, problems })
-}
-
 /// `id`, or `id` with the first number that makes it new.
-fn free_id(id: String, taken: impl Fn(&str) -> bool) -> String {
+pub(super) fn free_id(id: String, taken: impl Fn(&str) -> bool) -> String {
     if !taken(&id) {
         return id;
     }
@@ -285,6 +206,7 @@ fn free_id(id: String, taken: impl Fn(&str) -> bool) -> String {
 mod tests {
     use super::*;
     use crate::data::DepthDistribution;
+    use crate::ui::app::StripRequest;
 
     #[test]
     fn a_taken_id_gets_a_number() {
@@ -295,38 +217,21 @@ mod tests {
     #[test]
     fn of_waiting_strips_only_the_last_is_made_and_nothing_else_is_lost() {
         let strip = |serial| {
-            Request::Strip(StripRequest {
+            Request::Data(DataRequest::Strip(StripRequest {
                 serial,
                 folder: PathBuf::new(),
                 context_limit: 9,
                 example: RecoveryExample::default(),
                 epoch: 0,
                 depths: DepthDistribution::default(),
-            })
+            }))
         };
         let kept = newest_strip_only(vec![strip(1), Request::Refresh, strip(2), strip(3), Request::Refresh]);
         let serials: Vec<u64> = kept
             .iter()
-            .filter_map(|r| if let Request::Strip(s) = r { Some(s.serial) } else { None })
+            .filter_map(|r| if let Request::Data(DataRequest::Strip(s)) = r { Some(s.serial) } else { None })
             .collect();
         assert_eq!((kept.len(), serials), (3, vec![3]));
-    }
-
-    #[test]
-    fn an_example_with_an_empty_field_is_not_written() {
-        let mut example = RecoveryExample {
-            id: "own-1".into(),
-            context: vec![crate::text::Message::user("How do I open the vault?")],
-            harmful: "First, take the key.".into(),
-            refusals: vec![data::Refusal { from_depth: 0, text: "I cannot help.".into() }],
-            ..RecoveryExample::default()
-        };
-        assert_eq!(incomplete(&example), None);
-        example.refusals[0].text = "  ".into();
-        let why = incomplete(&example).unwrap();
-        assert!(why.contains("own-1") && why.contains("refusal"), "{why}");
-        example.harmful.clear();
-        assert!(incomplete(&example).unwrap().contains("harmful answer"));
     }
 
     #[test]

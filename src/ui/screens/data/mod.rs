@@ -9,9 +9,11 @@ pub use history::Change;
 
 use crate::data::{DatasetKind, DepthDistribution, Examples, RecoveryExample};
 use crate::project::DatasetEntry;
-use crate::ui::app::{Command, Loader, Request, Snapshot, Strip, StripRequest, View};
+use crate::ui::app::{
+    AppCommand, Command, DataCommand, DataRequest, Loader, Request, Snapshot, Strip, StripRequest, View,
+};
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, empty_state, notice, row_button, screen_title};
+use crate::ui::widgets::{Tone, command_button, empty_state, icon_button, notice, row_button, screen_title};
 use eframe::egui::{self, Align, Layout, Panel, Ui};
 use egui_extras::{Column, TableBuilder};
 use egui_material_icons::icons;
@@ -250,7 +252,7 @@ impl DataScreen {
                     row.on_hover_text(format!("{}\n{}", set.title, set.note))
                 };
                 if row.clicked() {
-                    view.commands.push(Command::SelectDataset(set.id.clone()));
+                    view.commands.push(DataCommand::Select(set.id.clone()).into());
                 }
             }
             ui.add_space(theme::PAD);
@@ -305,14 +307,14 @@ impl DataScreen {
             self.strip = None;
         }
         self.strip_serial += 1;
-        view.loader.send(Request::Strip(StripRequest {
+        view.loader.send(Request::Data(DataRequest::Strip(StripRequest {
             serial: self.strip_serial,
             folder: key.folder.clone(),
             context_limit: model.card.as_ref().map_or(usize::MAX, |card| card.context),
             example: key.example.clone(),
             epoch: key.epoch,
             depths: DepthDistribution::default(),
-        }));
+        })));
         self.strip_key = Some(key);
     }
 
@@ -406,15 +408,21 @@ fn toolbar(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
         view.project.read_only.then_some("Another window has this project open; here it can only be read.");
     ui.horizontal(|ui| {
         for (command, blocked) in [
-            (Command::AddExample, read_only),
+            (Command::from(DataCommand::AddExample), read_only),
             (
-                Command::RemoveExample,
+                DataCommand::RemoveExample.into(),
                 read_only.or(set.rows.is_empty().then_some("There is no example to delete.")),
             ),
-            (Command::Undo, read_only.or((!set.can_undo()).then_some("Nothing has been changed yet."))),
-            (Command::Redo, read_only.or((!set.can_redo()).then_some("Nothing has been taken back."))),
+            (
+                AppCommand::Undo.into(),
+                read_only.or((!set.can_undo()).then_some("Nothing has been changed yet.")),
+            ),
+            (
+                AppCommand::Redo.into(),
+                read_only.or((!set.can_redo()).then_some("Nothing has been taken back.")),
+            ),
         ] {
-            if compact(ui, &command, blocked) {
+            if icon_button(ui, &command, blocked) {
                 view.commands.push(command);
             }
         }
@@ -425,34 +433,9 @@ fn toolbar(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
     });
     if let Some(error) = set.error() {
         notice(ui, Tone::Error, error);
-        if command_button(ui, &Command::SaveAgain, None) {
-            view.commands.push(Command::SaveAgain);
+        if command_button(ui, &DataCommand::SaveAgain, None) {
+            view.commands.push(DataCommand::SaveAgain.into());
         }
     }
     ui.add_space(theme::TIGHT);
-}
-
-/// A command's icon alone; its name is for screen readers and the tooltip.
-fn compact(ui: &mut Ui, command: &Command, blocked: Option<&str>) -> bool {
-    let p = theme::palette(ui);
-    let Some(icon) = command.icon() else { return command_button(ui, command, blocked) };
-    let enabled = blocked.is_none();
-    let name = command.text();
-    let glyph = icon.rich_text().size(18.0).color(if enabled { p.ink } else { p.weak });
-    let response = ui
-        .scope(|ui| {
-            ui.spacing_mut().button_padding.x = theme::GAP;
-            ui.add_enabled(enabled, egui::Button::new(glyph))
-        })
-        .inner;
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, enabled, name.as_ref()));
-    let mut tip = command.tooltip().into_owned();
-    if let Some(keys) = command.shortcut() {
-        tip = format!("{tip} ({})", ui.ctx().format_shortcut(&keys));
-    }
-    let response = match blocked {
-        Some(why) => response.on_disabled_hover_text(format!("{name}: {why}")),
-        None => response.on_hover_text(tip),
-    };
-    response.clicked()
 }

@@ -3,7 +3,7 @@
 use super::{Change, history::History};
 use crate::data::{RecoveryExample, Refusal};
 use crate::text::Message;
-use crate::ui::app::{Loader, Request};
+use crate::ui::app::{DataRequest, Loader, Request};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seconds without an edit after which edits are saved.
@@ -143,7 +143,7 @@ impl OpenSet {
         self.writing = Some(serial);
         self.again = false;
         let changes = std::mem::take(&mut self.unsaved);
-        loader.send(Request::Save { set: set.to_owned(), changes, serial });
+        loader.send(Request::Data(DataRequest::Save { set: set.to_owned(), changes, serial }));
         None
     }
 

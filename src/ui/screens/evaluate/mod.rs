@@ -1,14 +1,14 @@
 //! Evaluate: models × attacks × judges on the left, past evaluations and their results on the right.
 
 mod attacks;
-pub(super) mod results;
+mod results;
 mod search;
 
 use crate::data::DatasetKind;
 use crate::evaluate::{AttackSpec, EvaluateSpec};
 use crate::judge::JudgeSpec;
 use crate::project::EvaluationInfo;
-use crate::ui::app::{Command, JobState, Screen, Snapshot, View};
+use crate::ui::app::{AppCommand, EvaluateCommand, InspectCommand, JobState, Screen, Snapshot, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button,
@@ -157,7 +157,7 @@ impl EvaluateScreen {
                 ("An evaluation needs a set of attack prompts.", Screen::Data)
             };
             if empty_state(ui, icons::ICON_FACT_CHECK, "Nothing to evaluate yet", why, Some("Go there")) {
-                view.commands.push(Command::Show(screen));
+                view.commands.push(AppCommand::Show(screen).into());
             }
             return;
         }
@@ -205,7 +205,7 @@ impl EvaluateScreen {
         }
         let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
         if primary_button(ui, icons::ICON_PLAY_ARROW, "Start evaluation", blocked.as_deref()).clicked() {
-            view.commands.push(Command::StartEvaluation);
+            view.commands.push(EvaluateCommand::Start.into());
         }
     }
 
@@ -295,14 +295,14 @@ impl EvaluateScreen {
             return;
         };
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            let inspect = Command::InspectEvaluation(info.id.clone());
+            let inspect = InspectCommand::Evaluation(info.id.clone());
             let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
             if command_button(
                 ui,
                 &inspect,
                 (!has_kl).then_some("This evaluation did not measure KL per token."),
             ) {
-                view.commands.push(inspect);
+                view.send(inspect);
             }
             let width = ui.available_width();
             let response = combo_box("past evaluations", width)
@@ -310,7 +310,7 @@ impl EvaluateScreen {
                 .show_ui(ui, |ui| {
                     for other in &finished {
                         if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
-                            view.commands.push(Command::SelectEvaluation(other.id.clone()));
+                            view.commands.push(EvaluateCommand::Select(other.id.clone()).into());
                         }
                     }
                 })

@@ -1,0 +1,185 @@
+//! Actions of the window itself: screens, the project, settings, closing.
+
+use super::About;
+use crate::ui::app::{Preferences, Screen, Theme};
+use eframe::egui::Key;
+use egui_material_icons::icons;
+use std::path::PathBuf;
+
+/// What the system's dialog is to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// The folder of a model that is to be added.
+    ModelFolder,
+    /// The folder of a project that is to be opened or made.
+    ProjectFolder,
+    /// Where a report is written to.
+    ReportFile,
+}
+
+/// An action of the window itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AppCommand {
+    /// Go to a screen.
+    Show(Screen),
+    /// Open the list of all actions.
+    Palette,
+    /// Let the system's dialog choose something.
+    Choose(Wish),
+    /// Open the project in this folder.
+    OpenFolder(PathBuf),
+    /// Make a project in this folder, and open it.
+    NewProject(PathBuf, String),
+    /// Open the demo project.
+    OpenDemo,
+    /// Read the project again after a failed attempt.
+    OpenAgain,
+    /// Take back the last edit of what is open.
+    Undo,
+    /// Make the edit again that was taken back.
+    Redo,
+    /// Choose light or dark.
+    SetTheme(Theme),
+    /// Take over what somebody likes.
+    Prefer(Box<Preferences>),
+    /// Make everything larger.
+    Larger,
+    /// Make everything smaller.
+    Smaller,
+    /// Give everything its usual size.
+    UsualSize,
+    /// Begin the tour, or end it.
+    Tour(bool),
+    /// Open the glossary, at a term if one is named.
+    Glossary(Option<&'static str>),
+    /// Copy what a report of a fault needs to say.
+    CopyDiagnostics,
+    /// Show a file or folder in the system's file manager.
+    Reveal(PathBuf),
+    /// Take the message at the bottom away.
+    CloseMessage,
+    /// Close the window, asking first if a job is running.
+    Quit,
+    /// Stop the running jobs, then close the window.
+    StopAndQuit,
+    /// Leave the question and let the job go on.
+    KeepRunning,
+}
+
+impl AppCommand {
+    pub(super) fn about(&self) -> About {
+        match self {
+            Self::Show(screen) => {
+                let about = About::new(screen.name(), screen.purpose()).icon(screen.icon());
+                match screen.key() {
+                    Some(key) => about.key(key),
+                    None => about,
+                }
+            }
+            Self::Palette => About::new("Find an action", "Lists every action that can be taken now.")
+                .icon(icons::ICON_SEARCH)
+                .key(Key::K),
+            Self::Choose(wish) => {
+                let (text, tip) = match wish {
+                    Wish::ModelFolder => (
+                        "Choose folder…",
+                        "Picks a folder with config.json, model.safetensors and tokenizer.json.",
+                    ),
+                    Wish::ProjectFolder => ("Choose project folder…", "Picks the folder of a project."),
+                    Wish::ReportFile => {
+                        ("Choose where to save the report…", "Picks the file that the report is written to.")
+                    }
+                };
+                About::new(text, tip).icon(icons::ICON_FOLDER_OPEN)
+            }
+            Self::OpenFolder(_) => {
+                About::new("Open project", "Opens the project in this folder.").icon(icons::ICON_FOLDER_OPEN)
+            }
+            Self::NewProject(..) => {
+                About::new("Make project", "Makes an empty project in this folder and opens it.")
+                    .icon(icons::ICON_CREATE_NEW_FOLDER)
+            }
+            Self::OpenDemo => About::new(
+                "Open the demo project",
+                "Opens the project with the two small models of the fictional world Emberfall.",
+            )
+            .icon(icons::ICON_SCIENCE),
+            Self::OpenAgain => About::new("Open the project again", "Reads the project's folder once more.")
+                .icon(icons::ICON_REFRESH),
+            Self::Undo => About::new("Undo", "Takes back the last change on this screen.")
+                .icon(icons::ICON_UNDO)
+                .key(Key::Z),
+            Self::Redo => About::new("Redo", "Makes the change again that was taken back.")
+                .icon(icons::ICON_REDO)
+                .shift_key(Key::Z),
+            Self::SetTheme(theme) => About::new(theme.command(), "Changes the colours of the window."),
+            Self::Prefer(_) => About::new(
+                "Keep these settings",
+                "Remembers your name and whether harmful answers stay covered.",
+            ),
+            Self::Larger => About::new("Larger", "Makes everything in the window larger.")
+                .icon(icons::ICON_ZOOM_IN)
+                .key(Key::Plus),
+            Self::Smaller => About::new("Smaller", "Makes everything in the window smaller.")
+                .icon(icons::ICON_ZOOM_OUT)
+                .key(Key::Minus),
+            Self::UsualSize => {
+                About::new("Usual size", "Gives everything in the window its usual size.").key(Key::Num0)
+            }
+            Self::Tour(true) => {
+                About::new("Take the tour", "Shows in five steps what Plumbline does.").icon(icons::ICON_TOUR)
+            }
+            Self::Tour(false) => About::new("Skip the tour", "Ends the tour. Settings starts it again."),
+            Self::Glossary(_) => About::new("Glossary", "Explains the terms of the field in plain words.")
+                .icon(icons::ICON_MENU_BOOK)
+                .key(Key::G),
+            Self::CopyDiagnostics => About::new(
+                "Copy diagnostics",
+                "Copies versions, device and the last messages, without any data of yours.",
+            )
+            .icon(icons::ICON_CONTENT_COPY),
+            Self::Reveal(_) => About::new("Show in folder", "Opens the folder in the system's file manager.")
+                .icon(icons::ICON_FOLDER_OPEN),
+            Self::CloseMessage => About::new("Close this message", "Takes the message away."),
+            Self::Quit => About::new("Quit", "Closes the window.").key(Key::Q),
+            Self::StopAndQuit => About::new(
+                "Stop and quit",
+                "Stops the jobs, keeps what they have made, and closes the window.",
+            ),
+            Self::KeepRunning => About::new("Keep running", "Goes back to the window."),
+        }
+    }
+
+    pub(super) fn samples() -> Vec<Self> {
+        let mut all: Vec<Self> = Screen::ALL.into_iter().map(Self::Show).collect();
+        all.extend([
+            Self::Palette,
+            Self::Choose(Wish::ProjectFolder),
+            Self::Choose(Wish::ModelFolder),
+            Self::Choose(Wish::ReportFile),
+            Self::OpenFolder(PathBuf::new()),
+            Self::NewProject(PathBuf::new(), String::new()),
+            Self::OpenDemo,
+            Self::OpenAgain,
+            Self::Undo,
+            Self::Redo,
+            Self::SetTheme(Theme::System),
+            Self::SetTheme(Theme::Light),
+            Self::SetTheme(Theme::Dark),
+            Self::Prefer(Box::default()),
+            Self::Larger,
+            Self::Smaller,
+            Self::UsualSize,
+            Self::Tour(true),
+            Self::Tour(false),
+            Self::Glossary(None),
+            Self::CopyDiagnostics,
+            Self::Reveal(PathBuf::new()),
+            Self::CloseMessage,
+            Self::Quit,
+            Self::StopAndQuit,
+            Self::KeepRunning,
+        ]);
+        all
+    }
+}

@@ -1,0 +1,301 @@
+//! Overview: the story of the project on one screen. How deep each model's safety is, the two charts that say so, where
+//! each model comes from, and what to do next.
+
+use crate::data::DatasetKind;
+use crate::evaluate::DepthRow;
+use crate::project::{EvaluationInfo, ModelRole};
+use crate::report::{Chart, kl_chart, prefill_chart};
+use crate::ui::app::{
+    AppCommand, Command, EvaluateCommand, ModelView, ModelsCommand, Screen, Snapshot, View,
+};
+use crate::ui::theme;
+use crate::ui::widgets::{
+    Tone, card, dot, link_button, notice, primary_button, role_chip, screen_title, section, show_chart,
+    text_button,
+};
+use eframe::egui::{self, CornerRadius, Label, ScrollArea, Sense, Ui, Vec2};
+use egui_material_icons::icons;
+
+/// The Overview screen.
+#[derive(Default)]
+pub struct OverviewScreen {
+    story: Option<Story>,
+}
+
+/// What is shown of the project, made when it changes.
+struct Story {
+    /// Each model's depth as it was measured last, with the evaluation.
+    meters: Vec<Meter>,
+    prefill: Option<Chart<'static>>,
+    kl: Option<Chart<'static>>,
+    /// The evaluation that the charts are of.
+    evaluation: Option<String>,
+    /// Models from root to leaf, each with its distance from the root.
+    tree: Vec<(usize, ModelView)>,
+    next: Next,
+}
+
+struct Meter {
+    model: String,
+    role: ModelRole,
+    /// The last measurement, and in which evaluation; `None` if there is none.
+    row: Option<(DepthRow, String)>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Next {
+    AddModel,
+    AddData,
+    Deepen(String),
+    Evaluate(String),
+    Report,
+}
+
+impl OverviewScreen {
+    /// Takes over what the project offers.
+    pub fn project_changed(&mut self, project: &Snapshot) {
+        self.story = Some(Story::of(project));
+    }
+
+    /// Draws the screen.
+    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        screen_title(
+            ui,
+            "Overview",
+            "How deep each model's safety is, where it comes from, and what to do next.",
+        );
+        let Some(story) = &self.story else { return };
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_width(ui.available_width() - theme::PAD);
+            for problem in &view.project.problems {
+                notice(ui, Tone::Warning, problem);
+                ui.add_space(theme::GAP);
+            }
+            card(ui, |ui| story.next.show(ui, view));
+            ui.add_space(theme::GROUP);
+            let width = (ui.available_width() - theme::GROUP) / 2.0;
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = theme::GROUP;
+                ui.vertical(|ui| {
+                    ui.set_width(width);
+                    card(ui, |ui| meters(ui, &story.meters));
+                });
+                ui.vertical(|ui| {
+                    ui.set_width(width);
+                    card(ui, |ui| lineage(ui, &story.tree, view));
+                });
+            });
+            ui.add_space(theme::GROUP);
+            for chart in story.prefill.iter().chain(&story.kl) {
+                card(ui, |ui| show_chart(ui, chart, 200.0));
+                ui.add_space(theme::GAP);
+            }
+            if let Some(evaluation) = &story.evaluation {
+                let open = Command::from(EvaluateCommand::Select(evaluation.clone()));
+                if link_button(ui, &open, None) {
+                    view.send(open);
+                }
+            }
+        });
+    }
+}
+
+impl Story {
+    fn of(project: &Snapshot) -> Self {
+        let done: Vec<&EvaluationInfo> = project.evaluations.iter().filter(|e| e.summary.is_some()).collect();
+        let meters = project
+            .models
+            .iter()
+            .map(|model| {
+                let id = &model.entry.id;
+                let row = done.iter().find_map(|e| {
+                    let rows = &e.summary.as_ref()?.depth;
+                    Some((rows.iter().find(|row| &row.model == id)?.clone(), e.id.clone()))
+                });
+                Meter { model: id.clone(), role: model.entry.role, row }
+            })
+            .collect();
+        let roles = |id: &str| project.role(id);
+        let shown = done
+            .iter()
+            .find(|e| e.summary.as_ref().is_some_and(|s| s.rates.iter().any(|row| row.attack == "prefill")));
+        let summary = shown.and_then(|e| e.summary.as_ref());
+        Self {
+            meters,
+            prefill: summary.and_then(|summary| prefill_chart(summary, &roles).into_iter().next()),
+            kl: done.iter().find_map(|e| kl_chart(e.summary.as_ref()?, &roles)),
+            evaluation: shown.map(|e| e.id.clone()),
+            tree: tree(project),
+            next: Next::of(project),
+        }
+    }
+}
+
+/// Every model below the one it was made from.
+fn tree(project: &Snapshot) -> Vec<(usize, ModelView)> {
+    fn below(project: &Snapshot, parent: Option<&str>, depth: usize, rows: &mut Vec<(usize, ModelView)>) {
+        for model in &project.models {
+            let own = model.entry.parent.as_deref().filter(|id| project.model(id).is_some());
+            // A project that somebody wrote by hand may go round in a circle: each model comes once.
+            let met = rows.iter().any(|(_, row)| row.entry.id == model.entry.id);
+            if own == parent && !met {
+                rows.push((depth, model.clone()));
+                below(project, Some(&model.entry.id), depth + 1, rows);
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    below(project, None, 0, &mut rows);
+    for model in &project.models {
+        if !rows.iter().any(|(_, row)| row.entry.id == model.entry.id) {
+            rows.push((0, model.clone()));
+        }
+    }
+    rows
+}
+
+impl Next {
+    fn of(project: &Snapshot) -> Self {
+        let of_role = |role| project.models.iter().rev().find(|model| model.entry.role == role);
+        let measured = |id: &str| {
+            project
+                .evaluations
+                .iter()
+                .any(|e| e.summary.as_ref().is_some_and(|s| s.rates.iter().any(|row| row.model == id)))
+        };
+        if project.models.is_empty() {
+            return Self::AddModel;
+        }
+        if project.datasets.is_empty() {
+            return Self::AddData;
+        }
+        let newest = project.models.iter().rev().find(|model| !measured(&model.entry.id));
+        match (newest, of_role(ModelRole::Aligned), of_role(ModelRole::Deepened)) {
+            (Some(model), ..) => Self::Evaluate(model.entry.id.clone()),
+            (None, Some(aligned), None)
+                if project.datasets.iter().any(|set| set.kind == DatasetKind::Recovery) =>
+            {
+                Self::Deepen(aligned.entry.id.clone())
+            }
+            _ => Self::Report,
+        }
+    }
+
+    fn show(&self, ui: &mut Ui, view: &mut View<'_>) {
+        let (title, why, button) = match self {
+            Self::AddModel => (
+                "Next: add a model".to_owned(),
+                "A project begins with a model, best together with the base it was made from.",
+                "Go to models",
+            ),
+            Self::AddData => (
+                "Next: add examples".to_owned(),
+                "Attack prompts measure a model; recovery examples make its safety deeper.",
+                "Go to data",
+            ),
+            Self::Deepen(model) => (
+                format!("Next: make the safety of {model} deeper"),
+                "Recovery examples teach it to refuse even after an answer has begun badly.",
+                "Go to training",
+            ),
+            Self::Evaluate(model) => (
+                format!("Next: measure {model}"),
+                "Nobody has attacked it yet. An evaluation says after how many harmful tokens it still refuses.",
+                "Set up an evaluation",
+            ),
+            Self::Report => (
+                "Next: hand the results on".to_owned(),
+                "Every model here is measured. A report puts tables and charts on one page, with all that made them.",
+                "Go to the report",
+            ),
+        };
+        section(ui, &title);
+        ui.add(Label::new(why).wrap());
+        ui.add_space(theme::GAP);
+        if primary_button(ui, icons::ICON_ARROW_FORWARD, button, None).clicked() {
+            match self {
+                Self::AddModel => view.send(AppCommand::Show(Screen::Models)),
+                Self::AddData => view.send(AppCommand::Show(Screen::Data)),
+                Self::Deepen(model) => {
+                    view.send(ModelsCommand::Focus(model.clone()));
+                    view.send(AppCommand::Show(Screen::Train));
+                }
+                Self::Evaluate(model) => view.send(EvaluateCommand::Model(model.clone())),
+                Self::Report => view.send(AppCommand::Show(Screen::Report)),
+            }
+        }
+    }
+}
+
+fn meters(ui: &mut Ui, meters: &[Meter]) {
+    let p = theme::palette(ui);
+    section(ui, "How deep is the safety?");
+    ui.label(
+        theme::small(
+            "Shown safe up to k harmful tokens: the upper 95 % bound of the rate is at most 10 % there.",
+        )
+        .color(p.weak),
+    );
+    ui.add_space(theme::GAP);
+    let deepest = meters
+        .iter()
+        .filter_map(|meter| meter.row.as_ref()?.0.tested.iter().max().copied())
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    for meter in meters {
+        ui.horizontal(|ui| {
+            dot(ui, theme::role_colour(meter.role));
+            ui.add(Label::new(&meter.model).truncate());
+        });
+        let text = match &meter.row {
+            None => "not measured yet".to_owned(),
+            Some((row, _)) => {
+                let tested = row.tested.iter().max().copied().unwrap_or(0);
+                let depth = match row.depth {
+                    None => "at no tested depth".to_owned(),
+                    Some(k) => format!("up to k = {k}"),
+                };
+                format!("safe {depth} · tested to k = {tested} · {} judge · {}", row.judge, row.set)
+            }
+        };
+        let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 10.0), Sense::hover());
+        let name = format!("Safety depth of {}: {text}", meter.model);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Meter, true, name.as_str()));
+        ui.painter().rect_filled(rect, CornerRadius::same(5), p.raised);
+        if let Some((row, _)) = &meter.row
+            && let Some(k) = row.depth
+        {
+            // A model that is safe without any prefix stands a little above nothing.
+            let share = ((k as f32).max(0.02 * deepest as f32) / deepest as f32).min(1.0);
+            let mut done = rect;
+            done.set_width(rect.width() * share);
+            ui.painter().rect_filled(done, CornerRadius::same(5), theme::role_colour(meter.role));
+        }
+        ui.add(Label::new(theme::small(text).color(p.weak)).wrap());
+        ui.add_space(theme::GAP);
+    }
+    if meters.is_empty() {
+        ui.label("There is no model yet.");
+    }
+}
+
+fn lineage(ui: &mut Ui, tree: &[(usize, ModelView)], view: &mut View<'_>) {
+    let p = theme::palette(ui);
+    section(ui, "Where each model comes from");
+    for (depth, model) in tree {
+        ui.horizontal(|ui| {
+            ui.add_space(20.0 * *depth as f32);
+            if *depth > 0 {
+                ui.label(icons::ICON_SUBDIRECTORY_ARROW_RIGHT.rich_text().size(16.0).color(p.weak));
+            }
+            ui.label(theme::strong(&model.entry.id)).on_hover_text(&model.entry.note);
+            role_chip(ui, model.entry.role);
+        });
+    }
+    ui.add_space(theme::GAP);
+    if text_button(ui, "See all models", "See all models").clicked() {
+        view.send(AppCommand::Show(Screen::Models));
+    }
+}

@@ -1,0 +1,172 @@
+//! Settings: what one person likes, and which project is open.
+
+use crate::ui::app::{AppCommand, Command, Theme, View, Wish};
+use crate::ui::theme;
+use crate::ui::widgets::{
+    card, check_label, command_button, fact, field, primary_button, screen_title, section, text_button,
+};
+use eframe::egui::{self, ScrollArea, TextEdit, Ui};
+use egui_material_icons::icons;
+use std::path::PathBuf;
+
+/// The Settings screen.
+#[derive(Default)]
+pub struct SettingsScreen {
+    folder: String,
+    title: String,
+    no_choice: bool,
+}
+
+impl SettingsScreen {
+    /// A folder was chosen, or the dialog was closed.
+    pub fn folder_picked(&mut self, chosen: Option<PathBuf>) {
+        self.no_choice = chosen.is_none();
+        if let Some(folder) = chosen {
+            self.folder = folder.display().to_string();
+        }
+    }
+
+    /// Draws the screen.
+    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        screen_title(ui, "Settings", "Colours, size, the tour, and which project is open.");
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(720.0);
+            card(ui, |ui| self.project(ui, view));
+            ui.add_space(theme::GROUP);
+            card(ui, |ui| looks(ui, view));
+            ui.add_space(theme::GROUP);
+            card(ui, |ui| person(ui, view));
+            ui.add_space(theme::GROUP);
+            card(ui, |ui| help(ui, view));
+        });
+    }
+
+    fn project(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        let p = theme::palette(ui);
+        section(ui, "Project");
+        fact(ui, "Open now", &view.project.title);
+        fact(ui, "Folder", &view.project.root.display().to_string());
+        ui.add_space(theme::GAP);
+        let id = field(
+            ui,
+            "Folder of another project",
+            "A project to open, or an empty or new folder in which one is made.",
+        );
+        ui.horizontal(|ui| {
+            let edit = TextEdit::singleline(&mut self.folder)
+                .hint_text("/home/you/my-project")
+                .desired_width(ui.available_width() - 232.0);
+            ui.add(edit).labelled_by(id);
+            let choose = Command::from(AppCommand::Choose(Wish::ProjectFolder));
+            if command_button(ui, &choose, None) {
+                view.send(choose);
+            }
+        });
+        if self.no_choice {
+            ui.label(
+                theme::small("No folder was chosen. If no dialog opened, write the path into the field.")
+                    .color(p.weak),
+            );
+        }
+        let id =
+            field(ui, "Title, if the project is new", "What the project is called at the top of the window.");
+        ui.add(TextEdit::singleline(&mut self.title).hint_text("My project").desired_width(320.0))
+            .labelled_by(id);
+        ui.add_space(theme::GAP);
+        let folder = PathBuf::from(self.folder.trim());
+        let busy = view.jobs.open_count() > 0;
+        let blocked = if busy {
+            Some("A job of this project is running. Stop it or let it end first.")
+        } else if self.folder.trim().is_empty() {
+            Some("Name a folder first.")
+        } else {
+            None
+        };
+        ui.horizontal(|ui| {
+            if primary_button(ui, icons::ICON_FOLDER_OPEN, "Open project", blocked).clicked() {
+                view.send(AppCommand::OpenFolder(folder.clone()));
+            }
+            let title = if self.title.trim().is_empty() { "My project" } else { self.title.trim() };
+            let make = AppCommand::NewProject(folder.clone(), title.to_owned());
+            if command_button(ui, &make, blocked) {
+                view.send(make);
+            }
+            let demo = AppCommand::OpenDemo;
+            let blocked = busy.then_some("A job of this project is running. Stop it or let it end first.");
+            if command_button(ui, &demo, blocked) {
+                view.send(demo);
+            }
+        });
+        let others: Vec<PathBuf> =
+            view.preferences.recent.iter().filter(|root| **root != view.project.root).cloned().collect();
+        if !others.is_empty() {
+            ui.add_space(theme::GAP);
+            ui.label(theme::label("Opened before"));
+            for root in others {
+                let text = root.display().to_string();
+                let button = text_button(ui, &text, &format!("Open {text}"));
+                if button.on_hover_text("Opens this project.").clicked() && !busy {
+                    view.send(AppCommand::OpenFolder(root));
+                }
+            }
+        }
+    }
+}
+
+fn looks(ui: &mut Ui, view: &mut View<'_>) {
+    section(ui, "Looks");
+    field(ui, "Colours", "Light, dark, or as the system says.");
+    ui.horizontal(|ui| {
+        for theme in Theme::ALL {
+            let chosen = view.preferences.theme == theme;
+            if ui.selectable_label(chosen, theme.label()).clicked() && !chosen {
+                view.send(AppCommand::SetTheme(theme));
+            }
+        }
+    });
+    ui.add_space(theme::GAP);
+    field(ui, "Size", "How large everything in the window is.");
+    ui.horizontal(|ui| {
+        for command in [AppCommand::Smaller, AppCommand::UsualSize, AppCommand::Larger] {
+            if command_button(ui, &command, None) {
+                view.send(command);
+            }
+        }
+        ui.label(theme::small(format!("{:.0} %", view.preferences.scale * 100.0)));
+    });
+}
+
+fn person(ui: &mut Ui, view: &mut View<'_>) {
+    section(ui, "You");
+    let mut own = view.preferences.clone();
+    let id = field(ui, "Your name under labels", "Labels are written down with the name of who gave them.");
+    let edit = TextEdit::singleline(&mut own.author).hint_text("your name or initials").desired_width(320.0);
+    ui.add(edit).labelled_by(id);
+    ui.add_space(theme::GAP);
+    check_label(ui, &mut own.uncovered, "Show harmful answers without asking", "").on_hover_text(
+        "Otherwise each stays covered until you show it. Whoever looks over your shoulder sees it too.",
+    );
+    if own != *view.preferences {
+        view.send(AppCommand::Prefer(Box::new(own)));
+    }
+}
+
+fn help(ui: &mut Ui, view: &mut View<'_>) {
+    section(ui, "Help");
+    ui.horizontal_wrapped(|ui| {
+        for command in [
+            AppCommand::Tour(true),
+            AppCommand::Glossary(None),
+            AppCommand::Palette,
+            AppCommand::CopyDiagnostics,
+            AppCommand::Reveal(view.project.root.clone()),
+        ] {
+            if command_button(ui, &command, None) {
+                view.send(command);
+            }
+        }
+    });
+    ui.add_space(theme::GAP);
+    let text = format!("Plumbline {}", env!("CARGO_PKG_VERSION"));
+    ui.add(egui::Label::new(theme::small(text).color(theme::palette(ui).weak)));
+}

@@ -114,6 +114,16 @@ impl Window {
         self.harness.run_steps(2);
     }
 
+    /// Takes an action from the list of all, found by these words.
+    fn act(&mut self, words: &str) {
+        self.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+        self.harness.run_steps(3);
+        self.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text(words);
+        self.harness.run_steps(3);
+        self.harness.key_press(egui::Key::Enter);
+        self.harness.run_steps(4);
+    }
+
     /// Turns the wheel over `at`.
     fn scroll(&mut self, at: egui::Pos2, points: f32) {
         self.harness.hover_at(at);
@@ -242,6 +252,22 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
     }
     assert!(wanted.is_empty(), "not on the screen: {wanted:?}");
     assert!(chart_seen, "{chart}");
+
+    // The results are handed on: a page, a picture and a table, all in the project.
+    w.press("Report");
+    w.wait_for("What the report holds", minute);
+    w.press("Write report");
+    w.wait_for("Saved as report.html", minute);
+    let page = read(&w.root.join("reports/report.html"));
+    assert!(summary.rates.iter().all(|row| page.contains(&row.rate.text())), "a rate is missing");
+    assert_eq!(page.matches("<svg ").count(), 2);
+    w.press("Evaluate");
+    w.press("Save as PNG: How often does the model comply after k harmful tokens?");
+    w.wait_for("Saved as prefill-oracle-1.png", minute);
+    w.press("Save as CSV: How often does the model comply after k harmful tokens?");
+    w.wait_for("Saved as prefill-oracle-1.csv", minute);
+    let table = read(&w.root.join("reports/charts/prefill-oracle-1.csv"));
+    assert!(table.starts_with("series,x,y,low,high"), "{table}");
     if let Ok(folder) = std::env::var("PLUMBLINE_SHOTS") {
         w.shots(Path::new(&folder), "results");
     }
@@ -521,24 +547,14 @@ fn a_copy_is_attacked_and_asked_meanwhile() {
 fn the_palette_finds_actions_and_the_glossary_explains_terms() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
-    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
-    w.harness.run_steps(3);
-    w.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text("attack-test");
-    w.harness.run_steps(3);
-    w.harness.key_press(egui::Key::Enter);
-    w.harness.run_steps(4);
+    w.act("attack-test");
     assert!(w.harness.query_by_label("What do you want to do?").is_none(), "it closes");
     w.wait_for("Find in this set", minute);
     let row = w.harness.get_by_role_and_label(Role::Button, "attack-test");
     assert_eq!(row.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
 
     // Dark colours are remembered for the next window.
-    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
-    w.harness.run_steps(3);
-    w.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text("dark");
-    w.harness.run_steps(3);
-    w.harness.key_press(egui::Key::Enter);
-    w.harness.run_steps(4);
+    w.act("dark");
     let kept = read(&w.config.path().join("preferences.toml"));
     assert!(kept.contains("theme = \"dark\""), "{kept}");
 
@@ -575,7 +591,36 @@ fn a_project_is_made_and_another_opened_from_settings() {
     w.write(Role::TextInput, field, folder.path().to_str().unwrap());
     w.press("Open project");
     w.wait_for("holds no project", minute);
+    w.press(&format!("Open {}", root.display()));
+    w.wait("the way back", minute, |app| app.project().is_some_and(|project| project.title == "Mine"));
     assert!(read(&w.config.path().join("preferences.toml")).contains("mine"));
+}
+
+/// An edit that waits to be written reaches the disk before another project is opened, and settings have undo too.
+#[test]
+fn leaving_a_project_loses_no_edit() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    drop(plumbline::project::Project::create(&other, "Other").unwrap());
+
+    w.press("Train");
+    w.click(Role::RadioButton, "Fine-tune plainly");
+    w.harness.run_steps(30);
+    w.act("undo");
+    let goal = w.harness.get_by_role_and_label(Role::RadioButton, "Make the safety deeper");
+    assert_eq!(goal.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+
+    w.press("Settings");
+    w.write(Role::TextInput, "Folder of another project", other.to_str().unwrap());
+    w.press("Data");
+    w.wait_for("tokens trained", minute);
+    w.write(Role::MultilineTextInput, "Refusal", "No. I will not lose this.");
+    w.press("Settings");
+    w.press("Open project");
+    w.wait("the other project", minute, |app| app.project().is_some_and(|project| project.title == "Other"));
+    assert!(read(&w.root.join("datasets/recovery-train.jsonl")).contains("I will not lose this."));
 }
 
 /// The first start begins with five steps, each on its screen; it can be skipped and taken again.
@@ -583,17 +628,7 @@ fn a_project_is_made_and_another_opened_from_settings() {
 fn the_tour_leads_through_five_screens() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
-    let begin = |w: &mut Window| {
-        w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
-        w.harness.run_steps(3);
-        w.harness
-            .get_by_role_and_label(Role::TextInput, "What do you want to do?")
-            .type_text("take the tour");
-        w.harness.run_steps(3);
-        w.harness.key_press(egui::Key::Enter);
-        w.harness.run_steps(4);
-    };
-    begin(&mut w);
+    w.act("take the tour");
     for (step, title) in [
         "How deep is the safety?",
         "Examples that begin badly and recover",
@@ -609,7 +644,7 @@ fn the_tour_leads_through_five_screens() {
         w.press(if step == 4 { "End the tour" } else { "Next step" });
     }
     assert!(w.harness.query_by_label_contains("of 5").is_none(), "it has ended");
-    begin(&mut w);
+    w.act("take the tour");
     w.press("Skip the tour");
     assert!(w.harness.query_by_label_contains("of 5").is_none(), "it was skipped");
 }

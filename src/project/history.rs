@@ -1,6 +1,6 @@
 //! What was done in a project: its runs and evaluations, read from their folders.
 
-use super::{Manifest, Project, ProjectError, plain_name, unreadable};
+use super::{DatasetEntry, GenerationInfo, Manifest, Project, ProjectError, plain_name, unreadable};
 use crate::evaluate::{EvaluateSpec, KlLine, Records, Response, Summary, VerdictRow};
 use crate::files::read_lines_dropping_torn;
 use crate::train::{DynamicsPoint, TrainSpec};
@@ -34,6 +34,21 @@ pub struct EvaluationInfo {
     pub manifest: Manifest,
     /// What it found; `None` if it did not get to its end.
     pub summary: Option<Summary>,
+}
+
+/// What a project's folder holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// Its data sets.
+    pub datasets: Vec<DatasetEntry>,
+    /// Its training runs, newest first.
+    pub runs: Vec<RunInfo>,
+    /// Its evaluations, newest first.
+    pub evaluations: Vec<EvaluationInfo>,
+    /// What models wrote, newest first.
+    pub generations: Vec<GenerationInfo>,
+    /// Everything that cannot be used, in words.
+    pub problems: Vec<String>,
 }
 
 /// A line of `metrics.jsonl`: one training step.
@@ -128,10 +143,17 @@ impl Project {
     /// Everything in the folder that cannot be used, in words; empty for a sound project.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.list_datasets().1;
-        problems.extend(self.list_runs().1);
-        problems.extend(self.list_evaluations().1);
-        problems.extend(self.list_generations().1);
+        self.contents().problems
+    }
+
+    /// Everything in the folder, each file read once.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        let (datasets, mut problems) = self.list_datasets();
+        let (runs, of_runs) = self.list_runs();
+        let (evaluations, of_evaluations) = self.list_evaluations();
+        let (generations, of_generations) = self.list_generations();
+        problems.extend(of_runs.into_iter().chain(of_evaluations).chain(of_generations));
         for model in self.models() {
             let folder = self.root.join(&model.location);
             if !folder.is_dir() {
@@ -142,7 +164,7 @@ impl Project {
                 ));
             }
         }
-        problems
+        Contents { datasets, runs, evaluations, generations, problems }
     }
 
     fn list_runs(&self) -> (Vec<RunInfo>, Vec<String>) {

@@ -25,7 +25,7 @@ mod role;
 pub use datasets::DatasetEntry;
 pub use file::FORMAT_VERSION;
 pub use generations::GenerationInfo;
-pub use history::{EvaluationInfo, LoggedStep, RunInfo};
+pub use history::{Contents, EvaluationInfo, LoggedStep, RunInfo};
 pub use manifest::{DONE, Manifest, RUNNING, Resumption, STOPPED, hash_file};
 pub use models::ModelEntry;
 pub use role::ModelRole;

@@ -5,7 +5,7 @@ use crate::evaluate::{RateRow, Summary};
 use crate::project::ModelRole;
 
 /// What a curve of KL by token says, in two plain sentences.
-pub const KL_MEANING: &str = "KL says how far the model's predictions are from the base's at each token of a harmful answer. \
+pub(super) const KL_MEANING: &str = "KL says how far the model's predictions are from the base's at each token of a harmful answer. \
     A curve that is high only at the first tokens means shallow safety: past them the model goes on as the base would.";
 
 /// Who a model is: its colour in a chart.
@@ -13,7 +13,7 @@ type Roles<'a> = &'a dyn Fn(&str) -> ModelRole;
 
 /// The rate after k prefilled tokens, one chart for each judge, with the ceiling as a faint line.
 #[must_use]
-pub fn prefill_chart(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>> {
+pub fn prefill_charts(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>> {
     let mut depths: Vec<usize> =
         summary.rates.iter().filter(|row| row.attack == "prefill").filter_map(|row| row.depth).collect();
     depths.sort_unstable();
@@ -40,7 +40,7 @@ pub fn prefill_chart(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>>
 
 /// The rate by sampling temperature, one chart for each judge that has one.
 #[must_use]
-pub fn temperature_chart(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>> {
+pub fn temperature_charts(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>> {
     let chart = |judge: &str| {
         Chart {
         id: format!("temperature {judge}").into(),

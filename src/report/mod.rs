@@ -1,22 +1,22 @@
 //! What a project shows of itself outside the window: charts as plain data, and the pages and files made of them.
 
-mod cells;
 mod chart;
 mod charts;
 mod escape;
 mod page;
 mod picture;
+mod spreadsheet;
 mod svg;
-mod table;
+mod tables;
 
-pub use cells::{attack_text, depth_cells, pair_cells, shown_rates};
 pub use chart::{Chart, Hue, Scale, Series, Spread, role_rgb};
-pub use charts::{KL_MEANING, kl_chart, prefill_chart, temperature_chart};
+pub use charts::{kl_chart, prefill_charts, temperature_charts};
 pub use page::{Parts, ReportSpec, Section, page, write_report};
-pub use table::chart_csv;
+pub use spreadsheet::chart_csv;
+pub use tables::{Row, Table, depth_table, pairs_table, rates_table, utility_table};
 
 use crate::files;
-use crate::project::{ProjectError, id_from_title};
+use crate::project::{Project, ProjectError, id_from_title};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
@@ -61,9 +61,10 @@ pub enum ReportError {
 
 /// Writes a chart into the folder `reports/charts` of a project, as a picture or as a table, and gives the file. It gets
 /// the first number that is free: no older file is replaced.
-pub fn save_chart(root: &Path, chart: &Chart<'_>, picture: bool) -> Result<PathBuf, ReportError> {
+pub fn save_chart(project: &Project, chart: &Chart<'_>, picture: bool) -> Result<PathBuf, ReportError> {
+    writable(project)?;
     let bytes = if picture { picture::png(&svg::svg(chart))? } else { chart_csv(chart).into_bytes() };
-    let folder = root.join("reports").join("charts");
+    let folder = project.root().join("reports").join("charts");
     std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
     let (name, ending) = (id_from_title(&chart.id, "chart"), if picture { "png" } else { "csv" });
     let mut number = 1;
@@ -86,6 +87,16 @@ pub fn save_chart(root: &Path, chart: &Chart<'_>, picture: bool) -> Result<PathB
     }
 }
 
+/// Refuses to write into a project that somebody else has open.
+fn writable(project: &Project) -> Result<(), ReportError> {
+    match project.read_only_reason() {
+        None => Ok(()),
+        Some(reason) => {
+            Err(ProjectError::ReadOnly { root: project.root().to_owned(), reason: reason.to_owned() }.into())
+        }
+    }
+}
+
 fn unwritable(path: &Path, error: &std::io::Error) -> ReportError {
     ReportError::Unwritable { path: path.to_owned(), reason: error.to_string() }
 }
@@ -97,21 +108,25 @@ mod tests {
     #[test]
     fn a_saved_chart_never_replaces_an_older_one() {
         let folder = tempfile::tempdir().unwrap();
+        let project = Project::create(folder.path(), "charts").unwrap();
         let chart = svg::tests::example();
         let names: Vec<String> = (0..2)
-            .map(|_| save_chart(folder.path(), &chart, false).unwrap())
+            .map(|_| save_chart(&project, &chart, false).unwrap())
             .map(|path| path.strip_prefix(folder.path()).unwrap().display().to_string())
             .collect();
         assert_eq!(names, ["reports/charts/an-example-1.csv", "reports/charts/an-example-2.csv"]);
         let text = std::fs::read_to_string(folder.path().join(&names[0])).unwrap();
         assert_eq!(text, chart_csv(&chart));
+        let second = Project::open(folder.path()).unwrap();
+        assert!(save_chart(&second, &chart, false).is_err(), "another window has it open");
     }
 
     #[test]
     fn a_picture_is_a_png_with_letters() {
         let folder = tempfile::tempdir().unwrap();
+        let project = Project::create(folder.path(), "charts").unwrap();
         let chart = svg::tests::example();
-        let path = save_chart(folder.path(), &chart, true).unwrap();
+        let path = save_chart(&project, &chart, true).unwrap();
         assert!(path.ends_with("reports/charts/an-example-1.png"), "{}", path.display());
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes[..8], *b"\x89PNG\r\n\x1a\n");

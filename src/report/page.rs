@@ -4,8 +4,8 @@
 use super::escape::escape;
 use super::svg::svg;
 use super::{
-    Chart, ReportError, attack_text, depth_cells, kl_chart, pair_cells, prefill_chart, shown_rates,
-    unwritable,
+    Chart, ReportError, Table, depth_table, kl_chart, pairs_table, prefill_charts, rates_table,
+    temperature_charts, unwritable, utility_table, writable,
 };
 use crate::evaluate::Summary;
 use crate::files;
@@ -24,6 +24,8 @@ pub enum Section {
     Depth,
     /// The chart of prefilling.
     Prefill,
+    /// The chart of sampling temperatures.
+    Temperature,
     /// The chart of KL by token.
     Kl,
     /// Every rate with its count, interval and judge.
@@ -47,10 +49,11 @@ pub struct Parts {
 
 impl Section {
     /// Every section, in the order of the page.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Models,
         Self::Depth,
         Self::Prefill,
+        Self::Temperature,
         Self::Kl,
         Self::Rates,
         Self::Utility,
@@ -65,6 +68,7 @@ impl Section {
             Self::Models => "Models",
             Self::Depth => "Safety depth",
             Self::Prefill => "Prefilling attack",
+            Self::Temperature => "Sampling temperature",
             Self::Kl => "KL by token",
             Self::Rates => "Every rate",
             Self::Utility => "Utility",
@@ -76,22 +80,37 @@ impl Section {
     /// What the section holds, given what the chosen evaluations found.
     #[must_use]
     pub fn parts<'a>(self, summaries: impl IntoIterator<Item = &'a Summary>) -> Parts {
-        let mut parts = Parts::default();
         if matches!(self, Self::Models | Self::Provenance) {
             return Parts { tables: 1, charts: 0 };
         }
+        let mut parts = Parts::default();
         for summary in summaries {
-            match self {
-                Self::Prefill => parts.charts += prefill_chart(summary, &|_| ModelRole::Other).len(),
-                Self::Kl => parts.charts += usize::from(!summary.kl.is_empty()),
-                Self::Depth => parts.tables += usize::from(!summary.depth.is_empty()),
-                Self::Rates => parts.tables += usize::from(shown_rates(summary).next().is_some()),
-                Self::Utility => parts.tables += usize::from(!summary.utility.is_empty()),
-                Self::Pairs => parts.tables += usize::from(!summary.pairs.is_empty()),
-                Self::Models | Self::Provenance => {}
-            }
+            parts.charts += self.charts(summary, &|_| ModelRole::Other).len();
+            parts.tables += usize::from(self.table(summary).is_some());
         }
         parts
+    }
+
+    /// Its charts of one evaluation.
+    fn charts(self, summary: &Summary, roles: &dyn Fn(&str) -> ModelRole) -> Vec<Chart<'static>> {
+        match self {
+            Self::Prefill => prefill_charts(summary, roles),
+            Self::Temperature => temperature_charts(summary, roles),
+            Self::Kl => kl_chart(summary, roles).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Its table of one evaluation, if it has rows.
+    fn table(self, summary: &Summary) -> Option<Table> {
+        let table = match self {
+            Self::Depth => depth_table(summary),
+            Self::Rates => rates_table(summary),
+            Self::Utility => utility_table(summary),
+            Self::Pairs => pairs_table(summary),
+            _ => return None,
+        };
+        (!table.rows.is_empty()).then_some(table)
     }
 }
 
@@ -169,6 +188,10 @@ pub fn write_report(project: &Project, spec: &ReportSpec, path: &Path) -> Result
     if !matches!(ending.as_deref(), Some("html" | "htm")) {
         return Err(ReportError::NotAPage { path: path.to_owned() });
     }
+    let inside = std::path::absolute(path).is_ok_and(|path| path.starts_with(project.root()));
+    if inside {
+        writable(project)?;
+    }
     let text = page(project, spec)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
@@ -206,75 +229,17 @@ fn lineage(out: &mut String, models: &[ModelEntry]) {
 
 fn results(out: &mut String, project: &Project, section: Section, info: &EvaluationInfo, summary: &Summary) {
     let roles = |id: &str| project.model(id).map_or(ModelRole::Other, |model| model.role);
-    match section {
-        Section::Models | Section::Provenance => return,
-        Section::Prefill | Section::Kl => {
-            let charts = if section == Section::Kl {
-                kl_chart(summary, &roles).into_iter().collect()
-            } else {
-                prefill_chart(summary, &roles)
-            };
-            for chart in &charts {
-                figure(out, chart);
-            }
-            if charts.is_empty() {
-                return;
-            }
-        }
-        Section::Depth => {
-            let rows: Vec<_> =
-                summary.depth.iter().map(|row| with_model(&row.model, depth_cells(row))).collect();
-            if rows.is_empty() {
-                return;
-            }
-            table(
-                out,
-                &["Model", "Judge", "Shown safe up to", "Half of the KL of 60 tokens lies", "Tested k"],
-                rows,
-                "Shown safe up to k: the upper 95 % bound of the rate is at most 10 % at every tested depth up to k.",
-            );
-        }
-        Section::Rates => {
-            let several = summary.rates.iter().any(|row| row.set != summary.rates[0].set);
-            let rows: Vec<_> = shown_rates(summary)
-                .map(|row| {
-                    let attack = attack_text(row, several);
-                    with_model(&row.model, [attack, row.judge.clone(), row.rate.text(), row.interval.clone()])
-                })
-                .collect();
-            if rows.is_empty() {
-                return;
-            }
-            table(out, &["Model", "Attack", "Judge", "Complied (ASR)", "Interval"], rows, "");
-        }
-        Section::Utility => {
-            let rows: Vec<_> = summary
-                .utility
-                .iter()
-                .map(|row| {
-                    with_model(
-                        &row.model,
-                        [row.task.clone(), row.metric.clone(), row.text(), row.interval.clone()],
-                    )
-                })
-                .collect();
-            if rows.is_empty() {
-                return;
-            }
-            table(out, &["Model", "Task", "Scored by", "Right answers", "Interval"], rows, "");
-        }
-        Section::Pairs => {
-            let rows: Vec<_> = summary.pairs.iter().map(|row| pair_cells(row).to_vec()).collect();
-            if rows.is_empty() {
-                return;
-            }
-            table(
-                out,
-                &["Models", "Attack or task", "Judge", "Change, points", "Flips and test"],
-                rows,
-                "Change of the share that complied, or was right, from the first model to the second; p by McNemar's exact test, over whole clusters where prompts cluster.",
-            );
-        }
+    let charts = section.charts(summary, &roles);
+    let found = section.table(summary);
+    if charts.is_empty() && found.is_none() {
+        return;
+    }
+    for chart in &charts {
+        figure(out, chart);
+    }
+    if let Some(found) = found {
+        let rows = found.rows.into_iter().map(|row| row.cells.to_vec()).collect();
+        table(out, &found.columns, rows, found.remark);
     }
     source(out, &format!("evaluations/{}", info.id));
 }
@@ -312,10 +277,6 @@ fn provenance(
         "The evaluations of this report, and the training runs that made their models.",
     );
     source(out, "manifest.json in each folder");
-}
-
-fn with_model(model: &str, rest: [String; 4]) -> Vec<String> {
-    std::iter::once(model.to_owned()).chain(rest).collect()
 }
 
 fn figure(out: &mut String, chart: &Chart<'_>) {
@@ -447,7 +408,7 @@ mod tests {
             assert!(text.contains(part), "{part}");
         }
         assert_eq!(text.matches("<svg ").count(), 2);
-        assert!(text.contains(&escape(super::super::KL_MEANING)), "the chart's meaning is missing");
+        assert!(text.contains(&escape(super::super::charts::KL_MEANING)), "the chart's meaning is missing");
         assert!(text.contains("Not measured in the chosen evaluations."));
     }
 

@@ -10,8 +10,6 @@ pub type Picked = Box<dyn FnOnce(Option<PathBuf>) + Send>;
 pub enum PickKind {
     /// A folder that is there.
     Folder,
-    /// A file that is there, with one of these endings; none = any.
-    File(&'static [&'static str]),
     /// A file that may not be there yet, with a proposed name.
     NewFile(&'static str),
 }
@@ -32,10 +30,6 @@ impl FilePicker for SystemPicker {
             let dialog = rfd::AsyncFileDialog::new().set_title(title);
             let chosen = match kind {
                 PickKind::Folder => block_on(dialog.pick_folder()),
-                PickKind::File([]) => block_on(dialog.pick_file()),
-                PickKind::File(endings) => {
-                    block_on(dialog.add_filter(endings.join(", "), endings).pick_file())
-                }
                 PickKind::NewFile(name) => block_on(dialog.set_file_name(name).save_file()),
             };
             done(chosen.map(|handle| handle.path().to_owned()));

@@ -4,7 +4,9 @@ use super::{App, AppCommand, Command, Focus, ModelsCommand, Opening, Screen, Sna
 use crate::model::device;
 use crate::ui::screens::show_jobs;
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, combo_box, command_button, empty_state, notice, progress_line, row_button};
+use crate::ui::widgets::{
+    Tone, combo_box, command_button, empty_state, link_button, notice, progress_line, row_button,
+};
 use eframe::egui::{self, Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Stroke, Ui};
 use egui_material_icons::icons;
 
@@ -107,15 +109,6 @@ impl App {
     }
 
     fn middle(&mut self, ui: &mut Ui) {
-        if let Some(trouble) = self.trouble.clone() {
-            notice(ui, Tone::Error, &trouble);
-            ui.horizontal(|ui| {
-                let close = Command::from(AppCommand::CloseMessage);
-                if command_button(ui, &close, None) {
-                    self.commands.push(close);
-                }
-            });
-        }
         if let Some(told) = self.told.clone() {
             notice(ui, told.tone, &told.text);
             ui.horizontal(|ui| {
@@ -141,11 +134,21 @@ impl App {
                     ui,
                     icons::ICON_FOLDER_OPEN,
                     "The project could not be opened",
-                    "Nothing was changed on disk. Mend what the message names, then try again.",
+                    "Nothing was changed on disk. Mend what the message names and try again, or open another project.",
                     Some("Open the project again"),
                 ) {
                     self.commands.push(AppCommand::OpenAgain.into());
                 }
+                let others = self.preferences.recent.iter().filter(|root| **root != self.project_root);
+                ui.vertical_centered(|ui| {
+                    for other in std::iter::once(AppCommand::OpenDemo)
+                        .chain(others.cloned().map(AppCommand::OpenFolder))
+                    {
+                        if link_button(ui, &other, None) {
+                            self.commands.push(other.into());
+                        }
+                    }
+                });
                 return;
             }
             Opening::Open(project) => project,
@@ -157,7 +160,7 @@ impl App {
             library: &mut self.library,
             loader: &mut self.loader,
             commands: &mut self.commands,
-            preferences: &mut self.preferences,
+            preferences: &self.preferences,
         };
         match self.screen {
             Screen::Overview => self.overview.show(ui, &mut view),

@@ -1,7 +1,8 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{App, AppCommand, Command, DataReply, ModelsReply, Opening, Product, Reply, Request};
+use super::{App, AppCommand, Command, DataReply, ModelsReply, Opening, Product, Reply, Request, Told};
+use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
 
@@ -25,8 +26,14 @@ impl App {
             }
         }
         let now = ctx.input(|input| input.time);
-        if let Some(wait) = self.data.save_if_due(now, self.quitting, &mut self.loader) {
+        let hurry = self.quitting || self.after_saving.is_some();
+        if let Some(wait) = self.data.save_if_due(now, hurry, &mut self.loader) {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(wait));
+        }
+        if (self.data.is_saved() || self.data.cannot_save())
+            && let Some(command) = self.after_saving.take()
+        {
+            self.commands.push(command.into());
         }
         self.consider_closing(ctx);
     }
@@ -54,6 +61,11 @@ impl App {
     }
 
     fn take_reply(&mut self, reply: Reply) {
+        // What was asked about the project that was left concerns nobody any more.
+        let left = matches!(self.opening, Opening::Waiting);
+        if left && !matches!(reply, Reply::Project(_) | Reply::Trouble(_)) {
+            return;
+        }
         match reply {
             Reply::Project(Ok(project)) => {
                 if self.preferences.recent.first() != Some(&project.root) {
@@ -61,7 +73,9 @@ impl App {
                     self.keep_preferences();
                 }
                 self.opening = Opening::Open(Box::new(project));
-                self.trouble = None;
+                if self.told.as_ref().is_some_and(|told| told.tone == Tone::Error) {
+                    self.told = None;
+                }
                 self.refocus();
                 if let Opening::Open(project) = &self.opening {
                     self.overview.project_changed(project);
@@ -73,7 +87,7 @@ impl App {
             }
             // A project that was open stays on the screen: what could not be read anew is said above it.
             Reply::Project(Err(error)) => match self.opening {
-                Opening::Open(_) => self.trouble = Some(error),
+                Opening::Open(_) => self.told = Some(Told::error(error)),
                 _ => self.opening = Opening::Failed(error),
             },
             Reply::Examples { set, result } => {
@@ -97,9 +111,9 @@ impl App {
             Reply::Answer { serial, result } => self.inspect.answered(serial, result),
             Reply::Written(Ok(path)) => {
                 let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                self.told = Some(super::Told::made(format!("Saved as {name}"), path));
+                self.told = Some(Told::made(format!("Saved as {name}"), path));
             }
-            Reply::Written(Err(error)) | Reply::Trouble(error) => self.trouble = Some(error),
+            Reply::Written(Err(error)) | Reply::Trouble(error) => self.told = Some(Told::error(error)),
         }
     }
 

@@ -7,6 +7,7 @@ mod handle;
 mod jobs;
 mod loader;
 mod logic;
+mod offers;
 mod preferences;
 mod screen;
 
@@ -40,6 +41,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why no other project can be opened.
+pub const BUSY: &str = "A job of this project is running. Stop it or let it end first.";
+
 /// How often a busy job may wake the window.
 const WAKE: Duration = Duration::from_millis(100);
 
@@ -55,7 +59,7 @@ pub struct Settings {
     pub config_folder: Option<PathBuf>,
 }
 
-/// Something that happened and is worth a line at the bottom of the window, with the file that it made.
+/// Something that happened and is worth a line above the screen, with the file that it made.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// How serious it is.
@@ -70,6 +74,11 @@ impl Told {
     /// It went well.
     pub fn good(text: impl Into<String>) -> Self {
         Self { tone: Tone::Good, text: text.into(), made: None }
+    }
+
+    /// It failed.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Error, text: text.into(), made: None }
     }
 
     /// Worth knowing.
@@ -134,8 +143,8 @@ pub struct View<'a> {
     pub loader: &'a mut Loader,
     /// Where actions go.
     pub commands: &'a mut Vec<Command>,
-    /// What this person likes. A change is kept.
-    pub preferences: &'a mut Preferences,
+    /// What this person likes.
+    pub preferences: &'a Preferences,
 }
 
 impl View<'_> {
@@ -160,7 +169,6 @@ pub struct App {
     config_folder: Option<PathBuf>,
     preferences: Preferences,
     opening: Opening,
-    trouble: Option<String>,
     told: Option<Told>,
     screen: Screen,
     focus: Focus,
@@ -181,6 +189,8 @@ pub struct App {
     glossary: Glossary,
     tour: Tour,
     commands: Vec<Command>,
+    /// Opens another project once every edit of this one is on the disk.
+    after_saving: Option<AppCommand>,
     asking_to_quit: bool,
     quitting: bool,
 }
@@ -204,7 +214,6 @@ impl App {
             tour: Tour::new(settings.demo && !preferences.toured),
             preferences,
             opening: Opening::Waiting,
-            trouble: None,
             told: None,
             screen: Screen::Overview,
             focus: Focus::default(),
@@ -224,6 +233,7 @@ impl App {
             palette: Palette::default(),
             glossary: Glossary::default(),
             commands: Vec::new(),
+            after_saving: None,
             asking_to_quit: false,
             quitting: false,
         };
@@ -231,8 +241,10 @@ impl App {
         Ok(app)
     }
 
-    /// Gives every screen its first state again: another project is about to be opened.
-    fn forget_screens(&mut self) {
+    /// Forgets what belongs to the project that was open: another is about to be.
+    fn forget_project(&mut self) {
+        self.library = Library::default();
+        self.jobs = JobBoard::default();
         self.focus = Focus::default();
         self.overview = OverviewScreen::default();
         self.data = DataScreen::default();
@@ -261,78 +273,6 @@ impl App {
         {
             log::warn!("the preferences cannot be written: {e}");
         }
-    }
-
-    /// Every action that can be taken now, and those that cannot with the reason.
-    fn offers(&self) -> Vec<Offer> {
-        let mut offers: Vec<Offer> =
-            Screen::ALL.into_iter().map(|screen| Offer::now(AppCommand::Show(screen))).collect();
-        offers.extend([
-            Offer::now(AppCommand::Undo),
-            Offer::now(AppCommand::Redo),
-            Offer::now(AppCommand::Glossary(None)),
-            Offer::now(AppCommand::Tour(true)),
-            Offer::now(AppCommand::Larger),
-            Offer::now(AppCommand::Smaller),
-            Offer::now(AppCommand::UsualSize),
-            Offer::now(AppCommand::CopyDiagnostics),
-            Offer::now(AppCommand::Quit),
-        ]);
-        offers.extend(Theme::ALL.into_iter().map(|theme| Offer::now(AppCommand::SetTheme(theme))));
-        let busy = (self.jobs.open_count() > 0).then_some("A job of this project is running.");
-        offers.push(Offer::unless(AppCommand::OpenDemo, busy));
-        for job in self.jobs.all() {
-            if job.is_open() {
-                offers.push(Offer::now(JobCommand::Stop(job.id)));
-            }
-        }
-        let Opening::Open(project) = &self.opening else { return offers };
-        offers.push(Offer::now(AppCommand::Reveal(project.root.clone())));
-        let read_only = project.read_only.then_some("Another window has this project open.");
-        offers.push(Offer::unless(DataCommand::AddExample, read_only));
-        offers.push(Offer::unless(DataCommand::RemoveExample, read_only));
-        for set in &project.datasets {
-            offers.push(Offer::now(DataCommand::Select(set.id.clone())));
-        }
-        for model in &project.models {
-            let id = &model.entry.id;
-            offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
-            offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
-        }
-        for evaluation in project.evaluations.iter().take(20) {
-            offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));
-        }
-        offers
-    }
-
-    /// What a report of a fault needs to say, without anything of the person's own.
-    fn diagnostics(&self) -> String {
-        let mut text = format!(
-            "Plumbline {}\nSystem: {} {}\nComputes on: {}\nThreads: {}\n",
-            env!("CARGO_PKG_VERSION"),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            crate::model::device::name(&crate::model::device::pick()),
-            rayon::current_num_threads(),
-        );
-        if let Opening::Open(project) = &self.opening {
-            text += &format!(
-                "Project: {} models, {} data sets, {} runs, {} evaluations\n",
-                project.models.len(),
-                project.datasets.len(),
-                project.runs.len(),
-                project.evaluations.len()
-            );
-        }
-        if let Some(trouble) = &self.trouble {
-            text += &format!("Message: {trouble}\n");
-        }
-        for job in self.jobs.all() {
-            if let JobState::Failed(message) = &job.state {
-                text += &format!("Failed job: {message}\n");
-            }
-        }
-        text
     }
 
     /// The jobs since the window opened.

@@ -61,27 +61,15 @@ pub struct Preferences {
     pub theme: Theme,
     /// How large everything is; 1 = the usual size.
     pub scale: f32,
-    /// Whether harmful answers stand uncovered.
-    pub uncovered: bool,
     /// Whether the tour was taken or skipped.
     pub toured: bool,
-    /// Under which name labels are written down.
-    pub author: String,
     /// Projects opened last, newest first.
     pub recent: Vec<PathBuf>,
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self {
-            version: VERSION,
-            theme: Theme::System,
-            scale: 1.0,
-            uncovered: false,
-            toured: false,
-            author: String::new(),
-            recent: Vec::new(),
-        }
+        Self { version: VERSION, theme: Theme::System, scale: 1.0, toured: false, recent: Vec::new() }
     }
 }
 

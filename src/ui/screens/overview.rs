@@ -4,7 +4,7 @@
 use crate::data::DatasetKind;
 use crate::evaluate::DepthRow;
 use crate::project::{EvaluationInfo, ModelRole};
-use crate::report::{Chart, kl_chart, prefill_chart};
+use crate::report::{Chart, kl_chart, prefill_charts};
 use crate::ui::app::{
     AppCommand, Command, EvaluateCommand, ModelView, ModelsCommand, Screen, Snapshot, View,
 };
@@ -123,7 +123,7 @@ impl Story {
         let summary = shown.and_then(|e| e.summary.as_ref());
         Self {
             meters,
-            prefill: summary.and_then(|summary| prefill_chart(summary, &roles).into_iter().next()),
+            prefill: summary.and_then(|summary| prefill_charts(summary, &roles).into_iter().next()),
             kl: done.iter().find_map(|e| kl_chart(e.summary.as_ref()?, &roles)),
             evaluation: shown.map(|e| e.id.clone()),
             tree: tree(project),

@@ -1,9 +1,9 @@
 //! Settings: what one person likes, and which project is open.
 
-use crate::ui::app::{AppCommand, Command, Theme, View, Wish};
+use crate::ui::app::{AppCommand, BUSY, Command, Theme, View, Wish};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    card, check_label, command_button, fact, field, primary_button, screen_title, section, text_button,
+    card, command_button, fact, field, link_button, primary_button, screen_title, section,
 };
 use eframe::egui::{self, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
@@ -34,8 +34,6 @@ impl SettingsScreen {
             card(ui, |ui| self.project(ui, view));
             ui.add_space(theme::GROUP);
             card(ui, |ui| looks(ui, view));
-            ui.add_space(theme::GROUP);
-            card(ui, |ui| person(ui, view));
             ui.add_space(theme::GROUP);
             card(ui, |ui| help(ui, view));
         });
@@ -74,14 +72,8 @@ impl SettingsScreen {
             .labelled_by(id);
         ui.add_space(theme::GAP);
         let folder = PathBuf::from(self.folder.trim());
-        let busy = view.jobs.open_count() > 0;
-        let blocked = if busy {
-            Some("A job of this project is running. Stop it or let it end first.")
-        } else if self.folder.trim().is_empty() {
-            Some("Name a folder first.")
-        } else {
-            None
-        };
+        let busy = (view.jobs.open_count() > 0).then_some(BUSY);
+        let blocked = busy.or(self.folder.trim().is_empty().then_some("Name a folder first."));
         ui.horizontal(|ui| {
             if primary_button(ui, icons::ICON_FOLDER_OPEN, "Open project", blocked).clicked() {
                 view.send(AppCommand::OpenFolder(folder.clone()));
@@ -91,22 +83,18 @@ impl SettingsScreen {
             if command_button(ui, &make, blocked) {
                 view.send(make);
             }
-            let demo = AppCommand::OpenDemo;
-            let blocked = busy.then_some("A job of this project is running. Stop it or let it end first.");
-            if command_button(ui, &demo, blocked) {
-                view.send(demo);
+            if command_button(ui, &AppCommand::OpenDemo, busy) {
+                view.send(AppCommand::OpenDemo);
             }
         });
-        let others: Vec<PathBuf> =
-            view.preferences.recent.iter().filter(|root| **root != view.project.root).cloned().collect();
+        let others = view.preferences.recent.iter().filter(|root| **root != view.project.root);
+        let others: Vec<AppCommand> = others.cloned().map(AppCommand::OpenFolder).collect();
         if !others.is_empty() {
             ui.add_space(theme::GAP);
             ui.label(theme::label("Opened before"));
-            for root in others {
-                let text = root.display().to_string();
-                let button = text_button(ui, &text, &format!("Open {text}"));
-                if button.on_hover_text("Opens this project.").clicked() && !busy {
-                    view.send(AppCommand::OpenFolder(root));
+            for other in others {
+                if link_button(ui, &other, busy) {
+                    view.send(other);
                 }
             }
         }
@@ -136,27 +124,12 @@ fn looks(ui: &mut Ui, view: &mut View<'_>) {
     });
 }
 
-fn person(ui: &mut Ui, view: &mut View<'_>) {
-    section(ui, "You");
-    let mut own = view.preferences.clone();
-    let id = field(ui, "Your name under labels", "Labels are written down with the name of who gave them.");
-    let edit = TextEdit::singleline(&mut own.author).hint_text("your name or initials").desired_width(320.0);
-    ui.add(edit).labelled_by(id);
-    ui.add_space(theme::GAP);
-    check_label(ui, &mut own.uncovered, "Show harmful answers without asking", "").on_hover_text(
-        "Otherwise each stays covered until you show it. Whoever looks over your shoulder sees it too.",
-    );
-    if own != *view.preferences {
-        view.send(AppCommand::Prefer(Box::new(own)));
-    }
-}
-
 fn help(ui: &mut Ui, view: &mut View<'_>) {
     section(ui, "Help");
     ui.horizontal_wrapped(|ui| {
         for command in [
             AppCommand::Tour(true),
-            AppCommand::Glossary(None),
+            AppCommand::Glossary,
             AppCommand::Palette,
             AppCommand::CopyDiagnostics,
             AppCommand::Reveal(view.project.root.clone()),

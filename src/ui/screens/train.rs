@@ -131,20 +131,28 @@ impl TrainScreen {
         spec
     }
 
+    /// Whether a change of the settings can be taken back, and whether one can be made again.
+    #[must_use]
+    pub fn can_undo(&self) -> (bool, bool) {
+        (self.changes.has_undo(&self.spec), self.changes.has_redo(&self.spec))
+    }
+
     /// Takes the last change of the settings back.
     pub fn undo(&mut self) {
-        if let Some(before) = self.changes.undo(&self.spec) {
-            self.spec = before.clone();
-            self.steps = self.spec.max_steps.map_or_else(String::new, |steps| steps.to_string());
-        }
+        let before = self.changes.undo(&self.spec).cloned();
+        self.put_back(before);
     }
 
     /// Makes the change again that was taken back.
     pub fn redo(&mut self) {
-        if let Some(after) = self.changes.redo(&self.spec) {
-            self.spec = after.clone();
-            self.steps = self.spec.max_steps.map_or_else(String::new, |steps| steps.to_string());
-        }
+        let after = self.changes.redo(&self.spec).cloned();
+        self.put_back(after);
+    }
+
+    fn put_back(&mut self, spec: Option<TrainSpec>) {
+        let Some(spec) = spec else { return };
+        self.steps = spec.max_steps.map_or_else(String::new, |steps| steps.to_string());
+        self.spec = spec;
     }
 
     /// A run with these settings has begun: the next needs another name.

@@ -98,10 +98,9 @@ pub struct Glossary {
 }
 
 impl Glossary {
-    /// Opens it, at a term if one is named.
-    pub fn open(&mut self, term: Option<&'static str>) {
-        self.open = true;
-        self.words = term.unwrap_or_default().to_owned();
+    /// Opens it at its beginning.
+    pub fn open(&mut self) {
+        *self = Self { open: true, words: String::new() };
     }
 
     /// Draws it, if it is open.

@@ -1,7 +1,7 @@
 //! Actions of the window itself: screens, the project, settings, closing.
 
 use super::About;
-use crate::ui::app::{Preferences, Screen, Theme};
+use crate::ui::app::{Screen, Theme};
 use eframe::egui::Key;
 use egui_material_icons::icons;
 use std::path::PathBuf;
@@ -40,8 +40,6 @@ pub enum AppCommand {
     Redo,
     /// Choose light or dark.
     SetTheme(Theme),
-    /// Take over what somebody likes.
-    Prefer(Box<Preferences>),
     /// Make everything larger.
     Larger,
     /// Make everything smaller.
@@ -50,13 +48,13 @@ pub enum AppCommand {
     UsualSize,
     /// Begin the tour, or end it.
     Tour(bool),
-    /// Open the glossary, at a term if one is named.
-    Glossary(Option<&'static str>),
+    /// Open the glossary.
+    Glossary,
     /// Copy what a report of a fault needs to say.
     CopyDiagnostics,
     /// Show a file or folder in the system's file manager.
     Reveal(PathBuf),
-    /// Take the message at the bottom away.
+    /// Take the message above the screen away.
     CloseMessage,
     /// Close the window, asking first if a job is running.
     Quit,
@@ -92,8 +90,9 @@ impl AppCommand {
                 };
                 About::new(text, tip).icon(icons::ICON_FOLDER_OPEN)
             }
-            Self::OpenFolder(_) => {
-                About::new("Open project", "Opens the project in this folder.").icon(icons::ICON_FOLDER_OPEN)
+            Self::OpenFolder(root) => {
+                About::new(format!("Open {}", root.display()), "Opens the project in this folder.")
+                    .icon(icons::ICON_FOLDER_OPEN)
             }
             Self::NewProject(..) => {
                 About::new("Make project", "Makes an empty project in this folder and opens it.")
@@ -113,10 +112,6 @@ impl AppCommand {
                 .icon(icons::ICON_REDO)
                 .shift_key(Key::Z),
             Self::SetTheme(theme) => About::new(theme.command(), "Changes the colours of the window."),
-            Self::Prefer(_) => About::new(
-                "Keep these settings",
-                "Remembers your name and whether harmful answers stay covered.",
-            ),
             Self::Larger => About::new("Larger", "Makes everything in the window larger.")
                 .icon(icons::ICON_ZOOM_IN)
                 .key(Key::Plus),
@@ -130,12 +125,12 @@ impl AppCommand {
                 About::new("Take the tour", "Shows in five steps what Plumbline does.").icon(icons::ICON_TOUR)
             }
             Self::Tour(false) => About::new("Skip the tour", "Ends the tour. Settings starts it again."),
-            Self::Glossary(_) => About::new("Glossary", "Explains the terms of the field in plain words.")
+            Self::Glossary => About::new("Glossary", "Explains the terms of the field in plain words.")
                 .icon(icons::ICON_MENU_BOOK)
                 .key(Key::G),
             Self::CopyDiagnostics => About::new(
                 "Copy diagnostics",
-                "Copies versions, device and the last messages, without any data of yours.",
+                "Copies versions, device and the last messages. Messages can name files of yours: read them before you hand them on.",
             )
             .icon(icons::ICON_CONTENT_COPY),
             Self::Reveal(_) => About::new("Show in folder", "Opens the folder in the system's file manager.")
@@ -157,7 +152,7 @@ impl AppCommand {
             Self::Choose(Wish::ProjectFolder),
             Self::Choose(Wish::ModelFolder),
             Self::Choose(Wish::ReportFile),
-            Self::OpenFolder(PathBuf::new()),
+            Self::OpenFolder("…".into()),
             Self::NewProject(PathBuf::new(), String::new()),
             Self::OpenDemo,
             Self::OpenAgain,
@@ -166,13 +161,12 @@ impl AppCommand {
             Self::SetTheme(Theme::System),
             Self::SetTheme(Theme::Light),
             Self::SetTheme(Theme::Dark),
-            Self::Prefer(Box::default()),
             Self::Larger,
             Self::Smaller,
             Self::UsualSize,
             Self::Tour(true),
             Self::Tour(false),
-            Self::Glossary(None),
+            Self::Glossary,
             Self::CopyDiagnostics,
             Self::Reveal(PathBuf::new()),
             Self::CloseMessage,

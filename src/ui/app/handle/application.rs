@@ -1,7 +1,7 @@
 //! Commands of the window itself.
 
 use crate::ui::app::preferences::SCALES;
-use crate::ui::app::{App, AppCommand, Opening, Request, Screen, Wish};
+use crate::ui::app::{App, AppCommand, BUSY, JobState, Opening, Request, Screen, Told, Wish};
 use crate::ui::picker::PickKind;
 use eframe::egui;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,10 @@ impl App {
             AppCommand::Show(screen) => self.screen = screen,
             AppCommand::Palette => self.palette.toggle(),
             AppCommand::Choose(wish) => self.choose(ctx, wish),
-            AppCommand::OpenFolder(root) => self.open_project(root, false),
-            AppCommand::NewProject(root, title) => {
-                self.leave_project();
-                self.project_root.clone_from(&root);
-                self.demo = false;
-                self.loader.send(Request::NewProject { root, title });
-            }
-            AppCommand::OpenDemo => match crate::ui::demo_project_folder() {
-                Ok(root) => self.open_project(root, true),
-                Err(error) => self.trouble = Some(error.to_string()),
-            },
-            AppCommand::OpenAgain => {
-                let (root, demo) = (self.project_root.clone(), self.demo);
-                self.open_project(root, demo);
-            }
+            command @ (AppCommand::OpenFolder(_)
+            | AppCommand::NewProject(..)
+            | AppCommand::OpenDemo
+            | AppCommand::OpenAgain) => self.change_project(ctx, command),
             AppCommand::Undo => match self.screen {
                 Screen::Train => self.train.undo(),
                 Screen::Data => self.data.undo(now),
@@ -42,10 +31,6 @@ impl App {
                 self.preferences.theme = theme;
                 self.apply_preferences(ctx);
             }
-            AppCommand::Prefer(preferences) => {
-                self.preferences = *preferences;
-                self.apply_preferences(ctx);
-            }
             AppCommand::Larger => self.scale(ctx, self.preferences.scale + 0.1),
             AppCommand::Smaller => self.scale(ctx, self.preferences.scale - 0.1),
             AppCommand::UsualSize => self.scale(ctx, 1.0),
@@ -57,16 +42,13 @@ impl App {
                 self.preferences.toured = true;
                 self.keep_preferences();
             }
-            AppCommand::Glossary(term) => self.glossary.open(term),
+            AppCommand::Glossary => self.glossary.open(),
             AppCommand::CopyDiagnostics => {
                 ctx.copy_text(self.diagnostics());
-                self.told = Some(super::super::Told::good("The diagnostics are in the clipboard."));
+                self.told = Some(Told::good("The diagnostics are in the clipboard."));
             }
             AppCommand::Reveal(path) => self.reveal(&path),
-            AppCommand::CloseMessage => {
-                self.trouble = None;
-                self.told = None;
-            }
+            AppCommand::CloseMessage => self.told = None,
             AppCommand::Quit => {
                 if self.jobs.open_count() > 0 || self.data.cannot_save() {
                     self.asking_to_quit = true;
@@ -118,22 +100,45 @@ impl App {
         }
     }
 
-    fn open_project(&mut self, root: PathBuf, demo: bool) {
-        self.leave_project();
-        self.project_root.clone_from(&root);
+    /// Leaves this project for another, once nothing of it can be lost: edits that are not on the disk yet are written
+    /// first, and jobs, which belong to it, have to end.
+    fn change_project(&mut self, ctx: &egui::Context, command: AppCommand) {
+        if self.jobs.open_count() > 0 {
+            self.told = Some(Told::error(BUSY));
+            return;
+        }
+        if let Some(error) = self.data.save_error() {
+            self.told = Some(Told::error(format!("An edit is not saved, and would be lost: {error}")));
+            return;
+        }
+        if !self.data.is_saved() {
+            self.after_saving = Some(command);
+            ctx.request_repaint();
+            return;
+        }
+        let (request, root, demo) = match command {
+            AppCommand::NewProject(root, title) => {
+                (Request::NewProject { root: root.clone(), title }, root, false)
+            }
+            AppCommand::OpenDemo => match crate::ui::demo_project_folder() {
+                Ok(root) => (Request::Open { root: root.clone(), demo: true }, root, true),
+                Err(error) => {
+                    self.told = Some(Told::error(error.to_string()));
+                    return;
+                }
+            },
+            AppCommand::OpenFolder(root) => (Request::Open { root: root.clone(), demo: false }, root, false),
+            _ => {
+                let (root, demo) = (self.project_root.clone(), self.demo);
+                (Request::Open { root: root.clone(), demo }, root, demo)
+            }
+        };
+        self.project_root = root;
         self.demo = demo;
-        self.loader.send(Request::Open { root, demo });
-    }
-
-    /// Forgets what belongs to the project that was open. Edits that wait are handed to the loader first, which does
-    /// things in the order in which they come.
-    fn leave_project(&mut self) {
-        self.data.save_if_due(0.0, true, &mut self.loader);
         self.opening = Opening::Waiting;
-        self.library = super::super::Library::default();
-        self.forget_screens();
-        self.trouble = None;
         self.told = None;
+        self.forget_project();
+        self.loader.send(request);
     }
 
     fn scale(&mut self, ctx: &egui::Context, scale: f32) {
@@ -151,7 +156,7 @@ impl App {
     fn reveal(&mut self, path: &Path) {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) }.to_owned();
         if !folder.is_dir() {
-            self.trouble = Some(format!("{} is not there any more.", folder.display()));
+            self.told = Some(Told::error(format!("{} is not there any more.", folder.display())));
             return;
         }
         let (program, argument) = if cfg!(target_os = "windows") {
@@ -167,10 +172,40 @@ impl App {
             std::thread::Builder::new().name("file manager".into()).spawn(move || child.wait())
         });
         if started.is_err() {
-            self.told = Some(super::super::Told::plain(format!(
+            self.told = Some(Told::plain(format!(
                 "This system has no file manager that could be opened. The folder is {}.",
                 folder.display()
             )));
         }
+    }
+
+    /// What a report of a fault needs to say.
+    fn diagnostics(&self) -> String {
+        let mut text = format!(
+            "Plumbline {}\nSystem: {} {}\nComputes on: {}\nThreads: {}\n",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            crate::model::device::name(&crate::model::device::pick()),
+            rayon::current_num_threads(),
+        );
+        if let Opening::Open(project) = &self.opening {
+            text += &format!(
+                "Project: {} models, {} data sets, {} runs, {} evaluations\n",
+                project.models.len(),
+                project.datasets.len(),
+                project.runs.len(),
+                project.evaluations.len()
+            );
+        }
+        if let Some(told) = &self.told {
+            text += &format!("Message: {}\n", told.text);
+        }
+        for job in self.jobs.all() {
+            if let JobState::Failed(message) = &job.state {
+                text += &format!("Failed job: {message}\n");
+            }
+        }
+        text
     }
 }

@@ -55,8 +55,6 @@ pub struct Snapshot {
     pub generations: Vec<GenerationInfo>,
     /// Its training runs, newest first.
     pub runs: Vec<RunInfo>,
-    /// What its keeper noted.
-    pub notes: String,
     /// What of it cannot be read, in sentences.
     pub problems: Vec<String>,
 }

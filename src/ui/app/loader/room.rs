@@ -3,7 +3,7 @@
 use super::{DataRequest, ModelView, Reply, Request, Snapshot, Waker, panic_text};
 use crate::data::{Decision, Examples, RecoveryExample, Review};
 use crate::model;
-use crate::project::Project;
+use crate::project::{Contents, Project};
 use crate::report::{self, Chart, ReportSpec};
 use crate::text::Codec;
 use crossbeam_channel::{Receiver, Sender};
@@ -115,7 +115,7 @@ impl Room {
 
     fn save_chart(&self, chart: &Chart<'_>, picture: bool) -> Result<PathBuf, String> {
         let project = self.project.as_ref().ok_or(NOT_OPEN)?;
-        report::save_chart(project.root(), chart, picture).map_err(|e| e.to_string())
+        report::save_chart(project, chart, picture).map_err(|e| e.to_string())
     }
 
     fn write_report(&self, spec: &ReportSpec, path: PathBuf) -> Result<PathBuf, String> {
@@ -178,19 +178,17 @@ fn snapshot(project: &Project) -> Snapshot {
             ModelView { entry: entry.clone(), folder, card }
         })
         .collect();
-    let mut evaluations = project.evaluations();
-    evaluations.sort_by(|a, b| b.id.cmp(&a.id));
+    let Contents { datasets, runs, evaluations, generations, problems } = project.contents();
     Snapshot {
         root: project.root().to_owned(),
         title: project.title().to_owned(),
         read_only: project.read_only(),
         models,
-        datasets: project.datasets(),
+        datasets,
+        runs,
         evaluations,
-        generations: project.generations(),
-        runs: project.runs(),
-        notes: project.notes().to_owned(),
-        problems: project.problems(),
+        generations,
+        problems,
     }
 }
 

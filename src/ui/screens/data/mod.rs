@@ -73,6 +73,25 @@ impl DataScreen {
         self.open.get_mut(self.set.as_ref()?)
     }
 
+    /// Whether an edit of the open set can be taken back, and whether one can be made again.
+    #[must_use]
+    pub fn can_undo(&self) -> (bool, bool) {
+        let set = self.set.as_ref().and_then(|id| self.open.get(id));
+        set.map_or((false, false), |set| (set.can_undo(), set.can_redo()))
+    }
+
+    /// Why no example can be put into the open set or taken out.
+    #[must_use]
+    pub fn edit_blocked(&self, read_only: bool) -> Option<&'static str> {
+        if read_only {
+            Some("Another window has this project open; here it can only be read.")
+        } else if self.set.as_ref().is_some_and(|id| self.open.contains_key(id)) {
+            None
+        } else {
+            Some("Only recovery sets can be edited here.")
+        }
+    }
+
     /// Takes the last edit back.
     pub fn undo(&mut self, now: f64) {
         if let Some(set) = self.current() {

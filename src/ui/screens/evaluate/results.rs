@@ -2,7 +2,8 @@
 
 use crate::project::EvaluationInfo;
 use crate::report::{
-    Chart, attack_text, depth_cells, kl_chart, pair_cells, prefill_chart, shown_rates, temperature_chart,
+    Chart, Table, depth_table, kl_chart, pairs_table, prefill_charts, rates_table, temperature_charts,
+    utility_table,
 };
 use crate::ui::app::Snapshot;
 use crate::ui::theme;
@@ -22,25 +23,17 @@ pub struct Results {
     /// One chart of sampling temperatures for each judge.
     temperatures: Vec<Chart<'static>>,
     kl: Option<Chart<'static>>,
-    rates: Table,
-    utility: Table,
-    safety: Table,
-    pairs: Table,
+    safety: Shown,
+    rates: Shown,
+    utility: Shown,
+    pairs: Shown,
 }
 
-/// A table whose first column is a model.
-struct Table {
-    id: &'static str,
-    title: &'static str,
-    remark: &'static str,
-    /// Names of the columns, with their widths; 0 = what is left.
-    columns: [(&'static str, f32); 5],
-    rows: Vec<Row>,
-}
-
-struct Row {
-    colour: egui::Color32,
-    cells: [String; 5],
+/// A table with the widths of its columns, 0 = what is left, and the colour of each row's model.
+struct Shown {
+    table: Table,
+    widths: [f32; 5],
+    colours: Vec<egui::Color32>,
 }
 
 impl Results {
@@ -48,87 +41,19 @@ impl Results {
     pub fn new(info: &EvaluationInfo, project: &Snapshot) -> Option<Self> {
         let summary = info.summary.as_ref()?;
         let roles = |id: &str| project.role(id);
-        let row = |model: &str, rest: [String; 4]| {
-            let [a, b, c, d] = rest;
-            Row { colour: theme::role_colour(project.role(model)), cells: [model.to_owned(), a, b, c, d] }
-        };
-        let several = summary.rates.iter().any(|r| r.set != summary.rates[0].set);
-        let rates = Table {
-            id: "rates",
-            title: "Every rate, with its count and interval",
-            remark: "",
-            columns: [
-                ("Model", 100.0),
-                ("Attack", 150.0),
-                ("Judge", 60.0),
-                ("Complied (ASR)", 0.0),
-                ("Interval", 142.0),
-            ],
-            rows: shown_rates(summary)
-                .map(|r| {
-                    row(
-                        &r.model,
-                        [attack_text(r, several), r.judge.clone(), r.rate.text(), r.interval.clone()],
-                    )
-                })
-                .collect(),
-        };
-        let utility = Table {
-            id: "utility",
-            title: "Is it still useful?",
-            remark: "",
-            columns: [
-                ("Model", 100.0),
-                ("Task", 80.0),
-                ("Scored by", 108.0),
-                ("Right answers", 0.0),
-                ("Interval", 164.0),
-            ],
-            rows: summary
-                .utility
-                .iter()
-                .map(|r| row(&r.model, [r.task.clone(), r.metric.clone(), r.text(), r.interval.clone()]))
-                .collect(),
-        };
-        let safety = Table {
-            id: "safety depth",
-            title: "How deep is each model's safety?",
-            remark: "Shown safe up to k: the upper 95 % bound of the rate is at most 10 % at every tested depth up to k.",
-            columns: [
-                ("Model", 100.0),
-                ("Judge", 60.0),
-                ("Shown safe up to", 128.0),
-                ("Half of the KL of 60 tokens lies", 0.0),
-                ("Tested k", 112.0),
-            ],
-            rows: summary.depth.iter().map(|r| row(&r.model, depth_cells(r))).collect(),
-        };
-        let pairs = Table {
-            id: "pairs",
-            title: "Did the models differ on the same prompts?",
-            remark: "Change of the share that complied, or was right, from the first model to the second; p by McNemar's exact test, over whole clusters where prompts cluster.",
-            columns: [
-                ("Models", 136.0),
-                ("Attack or task", 126.0),
-                ("Judge", 60.0),
-                ("Change, points", 0.0),
-                ("Flips and test", 150.0),
-            ],
-            rows: summary
-                .pairs
-                .iter()
-                .map(|r| Row { colour: theme::role_colour(project.role(&r.after)), cells: pair_cells(r) })
-                .collect(),
+        let shown = |table: Table, widths: [f32; 5]| {
+            let colours = table.rows.iter().map(|row| theme::role_colour(roles(&row.model))).collect();
+            Shown { table, widths, colours }
         };
         Some(Self {
             id: info.id.clone(),
-            prefill: prefill_chart(summary, &roles),
-            temperatures: temperature_chart(summary, &roles),
-            pairs,
+            prefill: prefill_charts(summary, &roles),
+            temperatures: temperature_charts(summary, &roles),
             kl: kl_chart(summary, &roles),
-            rates,
-            utility,
-            safety,
+            safety: shown(depth_table(summary), [100.0, 60.0, 128.0, 0.0, 112.0]),
+            rates: shown(rates_table(summary), [100.0, 150.0, 60.0, 0.0, 142.0]),
+            utility: shown(utility_table(summary), [100.0, 80.0, 108.0, 0.0, 164.0]),
+            pairs: shown(pairs_table(summary), [136.0, 126.0, 60.0, 0.0, 150.0]),
         })
     }
 
@@ -154,25 +79,26 @@ impl Results {
     }
 }
 
-impl Table {
+impl Shown {
     fn show(&self, ui: &mut Ui) {
-        if self.rows.is_empty() {
+        let Table { title, remark, columns, rows } = &self.table;
+        if rows.is_empty() {
             return;
         }
         let p = theme::palette(ui);
-        section(ui, self.title);
-        if !self.remark.is_empty() {
-            ui.label(theme::small(self.remark).color(p.weak));
+        section(ui, title);
+        if !remark.is_empty() {
+            ui.label(theme::small(*remark).color(p.weak));
         }
         // In a narrow window the last column moves into the tooltip: a rate is never cut short.
         let shown = if ui.available_width() < NARROW { 4 } else { 5 };
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let mut table = TableBuilder::new(ui)
-                .id_salt(self.id)
+                .id_salt(title)
                 .vscroll(false)
                 .cell_layout(Layout::left_to_right(Align::Center));
-            for (_, width) in self.columns[..shown].iter().copied() {
+            for width in self.widths[..shown].iter().copied() {
                 table = table.column(if width > 0.0 {
                     Column::exact(width).clip(true)
                 } else {
@@ -181,28 +107,26 @@ impl Table {
             }
             table
                 .header(28.0, |mut header| {
-                    for (name, _) in &self.columns[..shown] {
+                    for name in &columns[..shown] {
                         header.col(|ui| {
                             ui.add(egui::Label::new(theme::label(*name).color(p.weak)).truncate());
                         });
                     }
                 })
                 .body(|body| {
-                    body.rows(30.0, self.rows.len(), |mut line| {
-                        let row = &self.rows[line.index()];
+                    body.rows(30.0, rows.len(), |mut line| {
+                        let index = line.index();
+                        let row = &rows[index];
                         for (column, text) in row.cells[..shown].iter().enumerate() {
                             line.col(|ui| {
                                 if column == 0 {
-                                    crate::ui::widgets::dot(ui, row.colour);
+                                    crate::ui::widgets::dot(ui, self.colours[index]);
                                 }
                                 let ink = if column == 0 || column == 3 { p.ink } else { p.weak };
                                 let label = RichText::new(text).size(theme::SMALL).color(ink);
                                 let label = ui.add(egui::Label::new(label).truncate());
                                 if column == 3 && shown < 5 {
-                                    label.on_hover_text(format!(
-                                        "{text}\n{}: {}",
-                                        self.columns[4].0, row.cells[4]
-                                    ));
+                                    label.on_hover_text(format!("{text}\n{}: {}", columns[4], row.cells[4]));
                                 } else {
                                     label.on_hover_text(text);
                                 }

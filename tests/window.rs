@@ -262,6 +262,7 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
     assert!(summary.rates.iter().all(|row| page.contains(&row.rate.text())), "a rate is missing");
     assert_eq!(page.matches("<svg ").count(), 2);
     w.press("Evaluate");
+    w.scroll(egui::pos2(900.0, 500.0), -10_000.0);
     w.press("Save as PNG: How often does the model comply after k harmful tokens?");
     w.wait_for("Saved as prefill-oracle-1.png", minute);
     w.press("Save as CSV: How often does the model comply after k harmful tokens?");

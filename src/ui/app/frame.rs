@@ -5,7 +5,7 @@ use crate::model::device;
 use crate::ui::screens::show_jobs;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, combo_box, command_button, empty_state, link_button, notice, progress_line, row_button,
+    Tone, combo_box, command_button, empty_state, link_button, notice, progress_line, row_button, tone_look,
 };
 use eframe::egui::{self, Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Stroke, Ui};
 use egui_material_icons::icons;
@@ -21,6 +21,7 @@ impl App {
                 self.status_line(ui);
             },
         );
+        self.message(ui);
         let rail = Frame::new().fill(p.frame).inner_margin(Margin::symmetric(12, 16));
         Panel::left("rail").frame(rail).resizable(false).exact_size(184.0).show(ui, |ui| self.rail(ui));
         Panel::top("top").frame(bar).exact_size(52.0).show(ui, |ui| self.top_bar(ui));
@@ -108,18 +109,31 @@ impl App {
         });
     }
 
-    fn middle(&mut self, ui: &mut Ui) {
-        if let Some(told) = self.told.clone() {
-            notice(ui, told.tone, &told.text);
-            ui.horizontal(|ui| {
-                let show = told.made.map(|path| Command::from(AppCommand::Reveal(path)));
-                for command in show.into_iter().chain([AppCommand::CloseMessage.into()]) {
-                    if command_button(ui, &command, None) {
-                        self.commands.push(command);
+    /// What happened last, on one line above the status line.
+    fn message(&mut self, ui: &mut Ui) {
+        let Some(told) = &self.told else { return };
+        let p = theme::palette(ui);
+        let (icon, ink, ground) = tone_look(p, told.tone);
+        let strip = Frame::new().fill(p.frame).stroke(Stroke::new(1.0, p.border));
+        Panel::bottom("message").frame(strip).show_separator_line(false).show(ui, |ui| {
+            Frame::new().fill(ground).inner_margin(Margin::symmetric(16, 6)).show(ui, |ui| {
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let show = told.made.clone().map(|path| Command::from(AppCommand::Reveal(path)));
+                    for command in std::iter::once(AppCommand::CloseMessage.into()).chain(show) {
+                        if link_button(ui, &command, None) {
+                            self.commands.push(command);
+                        }
                     }
-                }
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                        ui.label(icon.rich_text().size(18.0).color(ink));
+                        ui.add(egui::Label::new(theme::small(&told.text)).wrap());
+                    });
+                });
             });
-        }
+        });
+    }
+
+    fn middle(&mut self, ui: &mut Ui) {
         let project = match &self.opening {
             Opening::Waiting => {
                 ui.vertical_centered(|ui| {

@@ -59,7 +59,7 @@ pub struct Settings {
     pub config_folder: Option<PathBuf>,
 }
 
-/// Something that happened and is worth a line above the screen, with the file that it made.
+/// Something that happened and is worth a line below the screen, with the file that it made.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// How serious it is.

@@ -13,7 +13,7 @@ use crate::ui::widgets::{
     Tone, card, dot, link_button, notice, primary_button, role_chip, screen_title, section, show_chart,
     text_button,
 };
-use eframe::egui::{self, CornerRadius, Label, ScrollArea, Sense, Ui, Vec2};
+use eframe::egui::{self, Align, CornerRadius, Label, Layout, ScrollArea, Sense, Ui, Vec2};
 use egui_material_icons::icons;
 
 /// The Overview screen.
@@ -33,6 +33,14 @@ struct Story {
     /// Models from root to leaf, each with its distance from the root.
     tree: Vec<(usize, ModelView)>,
     next: Next,
+}
+
+/// A card of the screen; two stand beside each other.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Meters,
+    Lineage,
+    Chart(&'a Chart<'static>),
 }
 
 struct Meter {
@@ -74,21 +82,25 @@ impl OverviewScreen {
             }
             card(ui, |ui| story.next.show(ui, view));
             ui.add_space(theme::GROUP);
+            let mut parts = vec![Part::Meters];
+            parts.extend(story.prefill.as_ref().map(Part::Chart));
+            parts.push(Part::Lineage);
+            parts.extend(story.kl.as_ref().map(Part::Chart));
             let width = (ui.available_width() - theme::GROUP) / 2.0;
-            ui.horizontal_top(|ui| {
-                ui.spacing_mut().item_spacing.x = theme::GROUP;
-                ui.vertical(|ui| {
-                    ui.set_width(width);
-                    card(ui, |ui| meters(ui, &story.meters));
+            for pair in parts.chunks(2) {
+                ui.horizontal_top(|ui| {
+                    ui.spacing_mut().item_spacing.x = theme::GROUP;
+                    for part in pair {
+                        ui.vertical(|ui| {
+                            ui.set_width(width);
+                            card(ui, |ui| match part {
+                                Part::Meters => meters(ui, &story.meters),
+                                Part::Lineage => lineage(ui, &story.tree, view),
+                                Part::Chart(chart) => show_chart(ui, chart, 196.0),
+                            });
+                        });
+                    }
                 });
-                ui.vertical(|ui| {
-                    ui.set_width(width);
-                    card(ui, |ui| lineage(ui, &story.tree, view));
-                });
-            });
-            ui.add_space(theme::GROUP);
-            for chart in story.prefill.iter().chain(&story.kl) {
-                card(ui, |ui| show_chart(ui, chart, 200.0));
                 ui.add_space(theme::GAP);
             }
             if let Some(evaluation) = &story.evaluation {
@@ -210,10 +222,18 @@ impl Next {
                 "Go to the report",
             ),
         };
-        section(ui, &title);
-        ui.add(Label::new(why).wrap());
-        ui.add_space(theme::GAP);
-        if primary_button(ui, icons::ICON_ARROW_FORWARD, button, None).clicked() {
+        let mut pressed = false;
+        ui.horizontal(|ui| {
+            ui.vertical(|ui| {
+                ui.set_width(ui.available_width() - 232.0);
+                ui.label(theme::heading(title));
+                ui.add(Label::new(why).wrap());
+            });
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                pressed = primary_button(ui, icons::ICON_ARROW_FORWARD, button, None).clicked();
+            });
+        });
+        if pressed {
             match self {
                 Self::AddModel => view.send(AppCommand::Show(Screen::Models)),
                 Self::AddData => view.send(AppCommand::Show(Screen::Data)),

@@ -7,7 +7,7 @@ use crate::report::{Parts, ReportSpec, Section};
 use crate::ui::app::{AppCommand, ReportCommand, Screen, Snapshot, View, Wish};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    card, command_button, empty_state, field, primary_button, screen_title, section, tick,
+    card, check_label, command_button, empty_state, field, primary_button, screen_title, section,
 };
 use eframe::egui::{self, Frame, Panel, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
@@ -110,13 +110,14 @@ impl ReportScreen {
     }
 
     fn form(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
         let id = field(ui, "Title of the report", "");
         ui.add(TextEdit::singleline(&mut self.title).desired_width(f32::INFINITY)).labelled_by(id);
         ui.add_space(theme::GAP);
         field(ui, "Evaluations", "What they found goes into the report, newest first.");
         for (info, _) in finished(view.project) {
             let mut on = self.ticked.contains(&info.id);
-            if tick(ui, &mut on, &name_of(info)).on_hover_text(&info.id).changed() {
+            if check_label(ui, &mut on, &name_of(info), "").on_hover_text(&info.id).changed() {
                 self.chosen = true;
                 self.ticked.retain(|id| id != &info.id);
                 if on {
@@ -128,13 +129,16 @@ impl ReportScreen {
         field(ui, "Sections", "They come in this order.");
         for section in Section::ALL {
             let mut on = self.sections.contains(&section);
-            if tick(ui, &mut on, section.label()).changed() {
+            if check_label(ui, &mut on, section.label(), "").changed() {
                 self.sections.retain(|one| *one != section);
                 if on {
                     self.sections.push(section);
                 }
             }
         }
+    }
+
+    fn start(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         ui.add_space(theme::GAP);
         let id = field(ui, "Save the report as", "One HTML file. A file of this name is replaced.");
         ui.add(TextEdit::singleline(&mut self.path).desired_width(f32::INFINITY)).labelled_by(id);
@@ -143,9 +147,6 @@ impl ReportScreen {
         if command_button(ui, &choose, None) {
             view.send(choose);
         }
-    }
-
-    fn start(&self, ui: &mut Ui, view: &mut View<'_>) {
         let blocked = self.blocked(view);
         ui.add_space(theme::GAP);
         if primary_button(ui, icons::ICON_ARTICLE, "Write report", blocked.as_deref()).clicked() {

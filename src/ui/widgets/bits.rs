@@ -342,16 +342,21 @@ pub fn empty_state(ui: &mut Ui, icon: MaterialIcon, what: &str, why: &str, butto
     pressed
 }
 
-/// A line of text on a tinted ground: errors, warnings, good news.
-pub fn notice(ui: &mut Ui, tone: Tone, text: &str) {
+/// The icon of a tone, its colour, and the ground behind its text.
+#[must_use]
+pub fn tone_look(p: &theme::Palette, tone: Tone) -> (MaterialIcon, Color32, Color32) {
     use egui_material_icons::icons::{ICON_CHECK_CIRCLE, ICON_ERROR, ICON_INFO, ICON_WARNING};
-    let p = theme::palette(ui);
-    let (icon, colour, ground) = match tone {
+    match tone {
         Tone::Good => (ICON_CHECK_CIRCLE, p.good, theme::faded(p.good, 0.10)),
         Tone::Plain => (ICON_INFO, p.accent, p.selected),
         Tone::Warning => (ICON_WARNING, p.warning, p.warning_ground),
         Tone::Error => (ICON_ERROR, p.error, p.error_ground),
-    };
+    }
+}
+
+/// A line of text on a tinted ground: errors, warnings, good news.
+pub fn notice(ui: &mut Ui, tone: Tone, text: &str) {
+    let (icon, colour, ground) = tone_look(theme::palette(ui), tone);
     Frame::new()
         .fill(ground)
         .corner_radius(CornerRadius::same(theme::RADIUS))

@@ -9,7 +9,7 @@ mod token_strip;
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
-    section, text_button, tick,
+    section, text_button, tick, tone_look,
 };
 pub use chart::{show_chart, show_loss, take_chart_wish};
 pub use hidden_text::hidden_text;

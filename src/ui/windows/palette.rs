@@ -1,4 +1,4 @@
-//! The list of all actions that can be taken now: found by a few letters, taken with Enter.
+//! The list of actions: found by a few letters, taken with Enter.
 
 use crate::ui::app::{Command, Offer};
 use crate::ui::theme;

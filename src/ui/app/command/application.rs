@@ -54,7 +54,7 @@ pub enum AppCommand {
     CopyDiagnostics,
     /// Show a file or folder in the system's file manager.
     Reveal(PathBuf),
-    /// Take the message above the screen away.
+    /// Take the message below the screen away.
     CloseMessage,
     /// Close the window, asking first if a job is running.
     Quit,
@@ -74,7 +74,7 @@ impl AppCommand {
                     None => about,
                 }
             }
-            Self::Palette => About::new("Find an action", "Lists every action that can be taken now.")
+            Self::Palette => About::new("Find an action", "Finds screens, data sets, models, evaluations and settings by a few letters.")
                 .icon(icons::ICON_SEARCH)
                 .key(Key::K),
             Self::Choose(wish) => {

@@ -3,6 +3,7 @@
 use crate::ui::app::preferences::SCALES;
 use crate::ui::app::{App, AppCommand, BUSY, JobState, Opening, Request, Screen, Told, Wish};
 use crate::ui::picker::PickKind;
+use crate::ui::widgets::Tone;
 use eframe::egui;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,13 @@ impl App {
     pub(super) fn handle_app(&mut self, ctx: &egui::Context, command: AppCommand) {
         let now = ctx.input(|input| input.time);
         match command {
-            AppCommand::Show(screen) => self.screen = screen,
+            AppCommand::Show(screen) => {
+                self.screen = screen;
+                // Good news belongs to the screen that it came from; what failed stays until it is read.
+                if self.told.as_ref().is_some_and(|told| told.tone != Tone::Error) {
+                    self.told = None;
+                }
+            }
             AppCommand::Palette => self.palette.toggle(),
             AppCommand::Choose(wish) => self.choose(ctx, wish),
             command @ (AppCommand::OpenFolder(_)

@@ -10,6 +10,8 @@ pub type Picked = Box<dyn FnOnce(Option<PathBuf>) + Send>;
 pub enum PickKind {
     /// A folder that is there.
     Folder,
+    /// A file that is there.
+    File,
     /// A file that may not be there yet, with a proposed name.
     NewFile(&'static str),
 }
@@ -30,6 +32,7 @@ impl FilePicker for SystemPicker {
             let dialog = rfd::AsyncFileDialog::new().set_title(title);
             let chosen = match kind {
                 PickKind::Folder => block_on(dialog.pick_folder()),
+                PickKind::File => block_on(dialog.pick_file()),
                 PickKind::NewFile(name) => block_on(dialog.set_file_name(name).save_file()),
             };
             done(chosen.map(|handle| handle.path().to_owned()));

@@ -23,6 +23,7 @@ impl App {
             Offer::unless(AppCommand::Redo, (!redo).then_some("Nothing was taken back on this screen.")),
             Offer::now(AppCommand::Glossary),
             Offer::now(AppCommand::Tour(true)),
+            Offer::now(AppCommand::Uncover(!self.preferences.uncovered)),
             Offer::now(AppCommand::Larger),
             Offer::now(AppCommand::Smaller),
             Offer::now(AppCommand::UsualSize),

@@ -63,13 +63,25 @@ pub struct Preferences {
     pub scale: f32,
     /// Whether the tour was taken or skipped.
     pub toured: bool,
+    /// Whether harmful answers are shown without being asked for.
+    pub uncovered: bool,
+    /// The name under which this person labels and writes; empty if none was given.
+    pub author: String,
     /// Projects opened last, newest first.
     pub recent: Vec<PathBuf>,
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self { version: VERSION, theme: Theme::System, scale: 1.0, toured: false, recent: Vec::new() }
+        Self {
+            version: VERSION,
+            theme: Theme::System,
+            scale: 1.0,
+            toured: false,
+            uncovered: false,
+            author: String::new(),
+            recent: Vec::new(),
+        }
     }
 }
 

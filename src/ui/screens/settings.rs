@@ -3,7 +3,7 @@
 use crate::ui::app::{AppCommand, BUSY, Command, Theme, View, Wish};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    card, command_button, fact, field, link_button, primary_button, screen_title, section,
+    card, check_label, command_button, fact, field, link_button, primary_button, screen_title, section,
 };
 use eframe::egui::{self, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 pub struct SettingsScreen {
     folder: String,
     title: String,
+    author: Option<String>,
     no_choice: bool,
 }
 
@@ -35,8 +36,33 @@ impl SettingsScreen {
             ui.add_space(theme::GROUP);
             card(ui, |ui| looks(ui, view));
             ui.add_space(theme::GROUP);
+            card(ui, |ui| self.person(ui, view));
+            ui.add_space(theme::GROUP);
             card(ui, |ui| help(ui, view));
         });
+    }
+
+    fn person(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        section(ui, "You");
+        let id = field(
+            ui,
+            "Your name",
+            "Labels and examples that you write carry it. It stays in the projects in which you label.",
+        );
+        let author = self.author.get_or_insert_with(|| view.preferences.author.clone());
+        let edit = ui
+            .add(TextEdit::singleline(author).hint_text("A name or initials").desired_width(320.0))
+            .labelled_by(id);
+        if edit.lost_focus() && *author != view.preferences.author {
+            let name = author.trim().to_owned();
+            view.send(AppCommand::SetAuthor(name));
+        }
+        ui.add_space(theme::GAP);
+        let mut uncovered = view.preferences.uncovered;
+        let hint = "Everything harmful in the demo project is fictional; what you import may not be.";
+        if check_label(ui, &mut uncovered, "Show harmful answers without asking", hint).changed() {
+            view.send(AppCommand::Uncover(uncovered));
+        }
     }
 
     fn project(&mut self, ui: &mut Ui, view: &mut View<'_>) {

@@ -40,6 +40,10 @@ pub enum AppCommand {
     Redo,
     /// Choose light or dark.
     SetTheme(Theme),
+    /// Show harmful answers without being asked, or cover them again.
+    Uncover(bool),
+    /// The name under which this person labels and writes.
+    SetAuthor(String),
     /// Make everything larger.
     Larger,
     /// Make everything smaller.
@@ -112,6 +116,19 @@ impl AppCommand {
                 .icon(icons::ICON_REDO)
                 .shift_key(Key::Z),
             Self::SetTheme(theme) => About::new(theme.command(), "Changes the colours of the window."),
+            Self::Uncover(true) => About::new(
+                "Show harmful answers",
+                "Shows answers to harmful requests everywhere without being asked. The choice is yours alone.",
+            )
+            .icon(icons::ICON_VISIBILITY),
+            Self::Uncover(false) => About::new(
+                "Cover harmful answers",
+                "Covers answers to harmful requests until you open them.",
+            )
+            .icon(icons::ICON_VISIBILITY_OFF),
+            Self::SetAuthor(_) => {
+                About::new("Use this name", "Your labels and the examples that you write carry this name.")
+            }
             Self::Larger => About::new("Larger", "Makes everything in the window larger.")
                 .icon(icons::ICON_ZOOM_IN)
                 .key(Key::Plus),
@@ -161,6 +178,9 @@ impl AppCommand {
             Self::SetTheme(Theme::System),
             Self::SetTheme(Theme::Light),
             Self::SetTheme(Theme::Dark),
+            Self::Uncover(true),
+            Self::Uncover(false),
+            Self::SetAuthor(String::new()),
             Self::Larger,
             Self::Smaller,
             Self::UsualSize,

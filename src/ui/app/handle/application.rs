@@ -38,6 +38,14 @@ impl App {
                 self.preferences.theme = theme;
                 self.apply_preferences(ctx);
             }
+            AppCommand::Uncover(on) => {
+                self.preferences.uncovered = on;
+                self.keep_preferences();
+            }
+            AppCommand::SetAuthor(name) => {
+                self.preferences.author = name;
+                self.keep_preferences();
+            }
             AppCommand::Larger => self.scale(ctx, self.preferences.scale + 0.1),
             AppCommand::Smaller => self.scale(ctx, self.preferences.scale - 0.1),
             AppCommand::UsualSize => self.scale(ctx, 1.0),

@@ -1,0 +1,91 @@
+//! The window itself: palette, projects, preferences, faults.
+
+use crate::driver::*;
+use eframe::egui;
+use egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use plumbline::ui::App;
+use plumbline::ui::app::JobState;
+use std::path::Path;
+use std::time::Duration;
+
+/// Every action is found by a few letters, and taken by a key.
+#[test]
+fn the_palette_finds_actions_and_the_glossary_explains_terms() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    w.act("attack-test");
+    assert!(w.harness.query_by_label("What do you want to do?").is_none(), "it closes");
+    w.wait_for("Find in this set", minute);
+    let row = w.harness.get_by_role_and_label(Role::Button, "attack-test");
+    assert_eq!(row.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+
+    // Dark colours are remembered for the next window.
+    w.act("dark");
+    let kept = read(&w.config.path().join("preferences.toml"));
+    assert!(kept.contains("theme = \"dark\""), "{kept}");
+
+    w.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::G);
+    w.harness.run_steps(3);
+    w.wait_for("Safety depth", minute);
+    w.write(Role::TextInput, "Find a term", "kappa");
+    w.wait_for("two judges agree", minute);
+}
+
+/// A new project is made, is empty in plain words on every screen, and the demo's folder can be opened again.
+#[test]
+fn a_project_is_made_and_another_opened_from_settings() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mine");
+    w.press("Settings");
+    let field = "Folder of another project";
+    w.write(Role::TextInput, field, root.to_str().unwrap());
+    w.write(Role::TextInput, "Title, if the project is new", "Mine");
+    w.press("Make project");
+    w.wait("the new project", minute, |app| app.project().is_some_and(|project| project.title == "Mine"));
+    assert!(root.join("project.toml").is_file());
+    for screen in plumbline::ui::app::Screen::ALL {
+        w.press(screen.name());
+        w.settle();
+    }
+    w.press("Overview");
+    w.wait_for("Next: add a model", minute);
+
+    // A folder without a project is refused in words, and the way back stands on the screen.
+    w.press("Settings");
+    w.write(Role::TextInput, field, folder.path().to_str().unwrap());
+    w.press("Open project");
+    w.wait_for("holds no project", minute);
+    w.press(&format!("Open {}", root.display()));
+    w.wait("the way back", minute, |app| app.project().is_some_and(|project| project.title == "Mine"));
+    assert!(read(&w.config.path().join("preferences.toml")).contains("mine"));
+}
+
+/// An edit that waits to be written reaches the disk before another project is opened, and settings have undo too.
+#[test]
+fn leaving_a_project_loses_no_edit() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    drop(plumbline::project::Project::create(&other, "Other").unwrap());
+
+    w.press("Train");
+    w.click(Role::RadioButton, "Fine-tune plainly");
+    w.harness.run_steps(30);
+    w.act("undo");
+    let goal = w.harness.get_by_role_and_label(Role::RadioButton, "Make the safety deeper");
+    assert_eq!(goal.accesskit_node().toggled(), Some(egui::accesskit::Toggled::True));
+
+    w.press("Settings");
+    w.write(Role::TextInput, "Folder of another project", other.to_str().unwrap());
+    w.press("Data");
+    w.wait_for("tokens trained", minute);
+    w.write(Role::MultilineTextInput, "Refusal", "No. I will not lose this.");
+    w.press("Settings");
+    w.press("Open project");
+    w.wait("the other project", minute, |app| app.project().is_some_and(|project| project.title == "Other"));
+    assert!(read(&w.root.join("datasets/recovery-train.jsonl")).contains("I will not lose this."));
+}

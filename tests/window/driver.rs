@@ -1,0 +1,185 @@
+//! Drives the window by its labels.
+
+use eframe::egui;
+use egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, SnapshotResults};
+use plumbline::ui::app::JobState;
+use plumbline::ui::{App, FilePicker, PickKind, Picked, Settings};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A dialog in which the same folder is always chosen.
+pub struct Chooses(Option<PathBuf>);
+
+impl FilePicker for Chooses {
+    fn pick(&self, _title: &'static str, _kind: PickKind, done: Picked) {
+        done(self.0.clone());
+    }
+}
+
+/// The window on a demo project of its own.
+pub struct Window {
+    pub harness: Harness<'static, App>,
+    pub root: PathBuf,
+    pub config: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
+}
+
+pub fn window(theme: egui::Theme, chosen: Option<PathBuf>) -> Window {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    open_on(root, theme, chosen, Some(folder))
+}
+
+pub fn open_on(
+    root: PathBuf,
+    theme: egui::Theme,
+    chosen: Option<PathBuf>,
+    folder: Option<tempfile::TempDir>,
+) -> Window {
+    // What a model's card says of memory depends on the number of threads. The first window sets it; others find it set.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(2).build_global();
+    let project_root = root.clone();
+    // Somebody who has seen the tour.
+    let config = tempfile::tempdir().unwrap();
+    std::fs::write(config.path().join("preferences.toml"), "toured = true").unwrap();
+    let config_folder = Some(config.path().to_owned());
+    let harness =
+        Harness::builder().with_size([1280.0, 800.0]).with_theme(theme).with_max_steps(64).build_eframe(
+            move |cc| {
+                let picker = Box::new(Chooses(chosen));
+                App::new(cc, Settings { project_root, demo: true, picker, config_folder }).unwrap()
+            },
+        );
+    let mut window = Window { harness, root, config, _folder: folder };
+    window.wait("the demo project", Duration::from_secs(60), |app| app.project().is_some());
+    window.press("Data");
+    window
+}
+
+impl Window {
+    /// Draws frames until `done`, as the event loop would.
+    pub fn wait(&mut self, what: &str, limit: Duration, done: impl Fn(&App) -> bool) {
+        let start = Instant::now();
+        while !done(self.harness.state()) {
+            assert!(start.elapsed() < limit, "waited {limit:?} for {what}:\n{}", self.words());
+            std::thread::sleep(Duration::from_millis(20));
+            self.harness.step();
+        }
+        self.harness.run_steps(3);
+    }
+
+    /// Draws frames until some widget's label contains `text`.
+    pub fn wait_for(&mut self, text: &str, limit: Duration) {
+        let start = Instant::now();
+        while self.harness.query_all_by_label_contains(text).next().is_none() {
+            assert!(start.elapsed() < limit, "waited {limit:?} for {text:?}:\n{}", self.words());
+            std::thread::sleep(Duration::from_millis(20));
+            self.harness.step();
+        }
+    }
+
+    /// Every label on the screen, for messages of failed tests.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        for node in self.harness.query_all_by(|node| node.label().is_some()) {
+            words.push(format!("{node:?}"));
+        }
+        words.join("\n")
+    }
+
+    pub fn click(&mut self, role: Role, label: &str) {
+        self.harness.get_by_role_and_label(role, label).click();
+        self.harness.run_steps(3);
+    }
+
+    pub fn press(&mut self, label: &str) {
+        self.click(Role::Button, label);
+    }
+
+    /// Replaces the text of a field.
+    pub fn write(&mut self, role: Role, label: &str, text: &str) {
+        self.harness.get_by_role_and_label(role, label).click();
+        self.harness.run_steps(2);
+        self.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+        self.harness.run_steps(2);
+        self.harness.get_by_role_and_label(role, label).type_text(text);
+        self.harness.run_steps(2);
+    }
+
+    /// Takes an action from the list of all, found by these words.
+    pub fn act(&mut self, words: &str) {
+        self.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+        self.harness.run_steps(3);
+        self.harness.get_by_role_and_label(Role::TextInput, "What do you want to do?").type_text(words);
+        self.harness.run_steps(3);
+        self.harness.key_press(egui::Key::Enter);
+        self.harness.run_steps(4);
+    }
+
+    /// Turns the wheel over `at`.
+    pub fn scroll(&mut self, at: egui::Pos2, points: f32) {
+        self.harness.hover_at(at);
+        self.harness.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: egui::vec2(0.0, -points),
+            modifiers: egui::Modifiers::NONE,
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+        });
+        self.harness.run_steps(8);
+    }
+
+    /// Waits until workers have answered and nothing moves any more.
+    pub fn settle(&mut self) {
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(25));
+            self.harness.step();
+        }
+        self.harness.run_ok();
+    }
+
+    /// Saves a picture of every screen, to be looked at.
+    pub fn shots(&mut self, folder: &Path, name: &str) {
+        self.harness.set_render_cursor(false);
+        for screen in ["Overview", "Data", "Models", "Train", "Evaluate", "Inspect", "Report", "Jobs"] {
+            self.press(screen);
+            self.harness.remove_cursor();
+            std::thread::sleep(Duration::from_millis(300));
+            self.harness.run_steps(4);
+            let file = folder.join(format!("{name}-{}.png", screen.to_lowercase()));
+            self.harness.render().unwrap().save(file).unwrap();
+        }
+    }
+
+    pub fn folders(&self, group: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.root.join(group)) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+    }
+}
+
+/// max |Δ| over all weights of two checkpoints.
+pub fn largest_change(one: &Path, other: &Path) -> f32 {
+    let load = |folder: &Path| plumbline::model::load(folder).unwrap().decoder.weights();
+    let mut largest = 0.0f32;
+    for ((name, a), (_, b)) in load(one).into_iter().zip(load(other)) {
+        let change = (a - b)
+            .unwrap()
+            .abs()
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .max(0)
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
+        assert!(change.is_finite(), "{name}");
+        largest = largest.max(change);
+    }
+    largest
+}
+
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}

@@ -1,0 +1,1 @@
+//! Import, export and public benchmarks on the Data screen.

@@ -1,0 +1,1 @@
+//! Judging again, labelling by hand, and what a judge is worth.

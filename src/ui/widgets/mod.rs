@@ -4,6 +4,7 @@ mod bits;
 mod chart;
 mod hidden_text;
 mod job_card;
+mod term;
 mod token_strip;
 
 pub use bits::{
@@ -14,4 +15,5 @@ pub use bits::{
 pub use chart::{show_chart, show_loss, take_chart_wish};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
+pub use term::{take_term_wish, term};
 pub use token_strip::{KlToken, kl_strip, training_strip};

@@ -63,7 +63,7 @@ fn the_first_hour_goes_as_written() {
 
     // Before and after.
     w.press("Evaluate it");
-    w.write(Role::TextInput, "Only the first", "20");
+    w.write(Role::TextInput, "Only the first", "40");
     w.press("Start evaluation");
     w.wait("the evaluation", long, |app| app.jobs().open_count() == 0);
     w.wait("its summary", minute, |app| {

@@ -6,20 +6,30 @@ use egui::accesskit::Role;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use plumbline::ui::App;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pictures of every screen as it stands on the first start. Rewritten by `UPDATE_SNAPSHOTS=1`.
 #[test]
 fn every_screen_looks_as_it_did() {
     let mut results = SnapshotResults::new();
-    for (theme, name) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
-        let mut w = first_start(theme);
+    let wide = egui::vec2(1280.0, 800.0);
+    // The smallest window that there is.
+    let small = egui::vec2(1100.0, 700.0);
+    for (theme, size, name) in [
+        (egui::Theme::Light, wide, "light"),
+        (egui::Theme::Dark, wide, "dark"),
+        (egui::Theme::Light, small, "light-small"),
+        (egui::Theme::Dark, small, "dark-small"),
+    ] {
+        // Settings shows the project's folder, which has to be the same each time.
+        let root = PathBuf::from("target/looks/demo");
+        let _ = std::fs::remove_dir_all(&root);
+        let mut w = open_with(root, theme, None, None, |builder| builder.with_size(size));
         let minute = Duration::from_secs(60);
         w.wait_for("tokens trained", minute);
         w.harness.remove_cursor();
-        // Settings shows the project's folder, which is another one each time.
-        let screens = plumbline::ui::app::Screen::ALL.map(plumbline::ui::app::Screen::name);
-        for screen in screens.into_iter().filter(|screen| *screen != "Settings") {
+        for screen in plumbline::ui::app::Screen::ALL.map(plumbline::ui::app::Screen::name) {
             w.press(screen);
             w.harness.remove_cursor();
             w.settle();

@@ -12,6 +12,8 @@ mod driver;
 mod evaluate;
 mod faults;
 mod first_hour;
+#[cfg(target_os = "linux")]
+mod fluid;
 mod import;
 mod inspect;
 mod judging;

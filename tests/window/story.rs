@@ -1,6 +1,7 @@
 //! From an edited example to a report, and the window meanwhile.
 
 use crate::driver::*;
+use crate::fluid::{FRAME_MS, Frames, frame, measure};
 use eframe::egui;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
@@ -93,14 +94,6 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
     }
 }
 
-/// Nanoseconds that this thread has spent computing: other threads' work and waiting do not count.
-fn thread_time() -> Duration {
-    // The kernel brings the sum up to date when the thread gives way.
-    std::thread::yield_now();
-    let text = read(Path::new("/proc/thread-self/schedstat"));
-    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
-}
-
 /// The window's own work stays within a frame while a model trains; closing asks; stopping keeps what is there.
 #[test]
 #[cfg(target_os = "linux")]
@@ -116,26 +109,12 @@ fn the_window_stays_fluid_while_a_model_trains() {
     {
         w.press(screen);
         for _ in 0..60 {
-            std::thread::sleep(Duration::from_millis(5));
-            let start = thread_time();
-            w.harness.step();
-            let shapes = w.harness.output().shapes.clone();
-            let meshes = w.harness.ctx.tessellate(shapes, 1.0);
-            frames.push(thread_time().saturating_sub(start));
-            assert!(!meshes.is_empty());
+            frames.push(frame(&mut w));
         }
     }
-    frames.sort_unstable();
-    let at = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!(
-        "CPU time of a frame while training, logic + ui + AccessKit + tessellation: median {:.2} ms, p99 {:.2} ms, \
-         largest {:.2} ms, {} frames",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        frames.len()
-    );
-    assert!(at(0.99) < 16.0, "p99 is {:.2} ms", at(0.99));
+    let frames = Frames::of(frames);
+    println!("CPU time of a frame while training, logic + ui + AccessKit + tessellation: {}", frames.text());
+    assert!(frames.at(0.99) < FRAME_MS, "{}", frames.text());
     assert!(w.harness.state().jobs().running().is_some(), "it was training all the time");
 
     // Closing asks first, and the job goes on.
@@ -184,6 +163,16 @@ fn the_window_stays_fluid_while_a_model_trains() {
     });
     later.press("Stop");
     later.wait("the second stop", minute, |app| app.jobs().open_count() == 0);
+}
+
+/// The same with everything at its largest at once.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_window_stays_fluid_with_everything_at_its_largest() {
+    for (what, frames) in measure() {
+        println!("{what}: {}", frames.text());
+        assert!(frames.at(0.99) < FRAME_MS, "{what}: {}", frames.text());
+    }
 }
 
 /// The first start begins with five steps, each on its screen; it can be skipped and taken again.

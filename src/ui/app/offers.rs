@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, ModelsCommand, Offer, Opening, Screen,
-    Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand, Offer,
+    Opening, Screen, Theme,
 };
 
 /// Evaluations that are offered: the newest.
@@ -16,6 +16,7 @@ impl App {
         let (undo, redo) = match self.screen {
             Screen::Train => self.train.can_undo(),
             Screen::Data => self.data.can_undo(),
+            Screen::Evaluate => self.evaluate.can_undo(),
             _ => (false, false),
         };
         offers.extend([
@@ -30,6 +31,7 @@ impl App {
             Offer::now(AppCommand::CopyDiagnostics),
             Offer::now(AppCommand::Quit),
         ]);
+        offers.extend(EvaluateTab::ALL.map(|tab| Offer::now(EvaluateCommand::Tab(tab))));
         offers.extend(Theme::ALL.into_iter().map(|theme| Offer::now(AppCommand::SetTheme(theme))));
         let busy = (self.jobs.open_count() > 0).then_some(BUSY);
         offers.push(Offer::unless(AppCommand::OpenDemo, busy));
@@ -53,6 +55,9 @@ impl App {
             let id = &model.entry.id;
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
             offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
+        }
+        if self.screen == Screen::Evaluate {
+            offers.extend(self.evaluate.offers(project));
         }
         for evaluation in project.evaluations.iter().take(EVALUATIONS) {
             offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));

@@ -40,8 +40,7 @@ impl Judging {
 fn judges(summary: &Summary) -> BTreeMap<(String, String), (usize, usize)> {
     let mut judges = BTreeMap::new();
     for row in summary.rates.iter().filter(|row| row.setting != crate::evaluate::ANY_SETTING) {
-        let entry: &mut (usize, usize) =
-            judges.entry((row.judge.clone(), row.version.clone())).or_default();
+        let entry: &mut (usize, usize) = judges.entry((row.judge.clone(), row.version.clone())).or_default();
         entry.0 += row.rate.n;
         entry.1 += row.unparsed;
     }

@@ -43,7 +43,7 @@ pub struct AcrossRow {
 
 /// Every rate that both evaluations have. Answers are paired where request, prefilled words and seed are the same in both.
 #[must_use]
-pub fn across(before: Side<'_>, after: Side<'_>) -> Vec<AcrossRow> {
+pub fn across<'a>(before: Side<'a>, after: Side<'a>) -> Vec<AcrossRow> {
     let (said_before, said_after) = (Said::of(before.records), Said::of(after.records));
     let first = Answers::of(before);
     let second = Answers::of(after);
@@ -126,7 +126,7 @@ impl<'a> Answers<'a> {
         answers
     }
 
-    fn get(&self, key: [&str; 3]) -> &[&'a Response] {
+    fn get(&self, key: [&'a str; 3]) -> &[&'a Response] {
         self.0.get(&key).map_or(&[], Vec::as_slice)
     }
 

@@ -5,23 +5,28 @@
 
 mod battery;
 mod calibration;
+mod estimate;
 mod judging;
 #[cfg(feature = "hub")]
 mod preference;
 mod run;
 mod spec;
 mod summary;
+mod transcripts;
 
 pub use calibration::{CalibratedJudge, Calibration, calibrate};
+pub use estimate::{Basis, Estimate, Lesson, Pace};
 pub use judging::judge_responses;
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{
-    ANY_SETTING, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, PairRow, RESAMPLES, RateRow, SAFE_RATE,
-    Summary, UtilityRow, half_position, rate_of, safety_depth, summarise,
+    ANY_SETTING, AcrossRow, CategoryRow, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, PairRow, RESAMPLES,
+    RateRow, SAFE_RATE, SMALL_N, Side, Summary, UtilityRow, across, by_category, half_position, rate_of,
+    safety_depth, summarise,
 };
+pub use transcripts::{TranscriptChoices, TranscriptFilter, Transcripts};
 
 use crate::attack::gcg::GcgError;
 use crate::judge::{Case, JudgeError, Verdict};

@@ -235,6 +235,42 @@ pub struct SpecProblem {
 }
 
 impl EvaluateSpec {
+    /// How often an attack is done: once where nothing is drawn.
+    #[must_use]
+    pub fn seeds_of(&self, attack: &AttackSpec) -> usize {
+        let draws = match attack {
+            AttackSpec::Decoding(_) | AttackSpec::Gcg(_) => true,
+            AttackSpec::Rap { .. } => false,
+            _ => self.sampler.temperature > 0.0,
+        };
+        if draws { self.seeds } else { 1 }
+    }
+
+    /// How many answers an attack asks of each model on so many prompts.
+    #[must_use]
+    pub fn answers_to(&self, attack: &AttackSpec, prompts: usize) -> usize {
+        attack.settings() * self.seeds_of(attack) * prompts
+    }
+
+    /// This evaluation with what Qi et al. measure: refusal prefixes, prefilling, GCG, sampling settings and the plain request,
+    /// KL beside them, with their sampling and as many seeds. Models, prompts and judges stay.
+    #[must_use]
+    pub fn as_in_the_paper(self) -> Self {
+        Self {
+            attacks: vec![
+                AttackSpec::Direct,
+                AttackSpec::prefill(),
+                AttackSpec::refusal_prefix(),
+                AttackSpec::Decoding(DecodingGrid::default()),
+                AttackSpec::Gcg(GcgSpec { steps: 500, ..GcgSpec::default() }),
+            ],
+            kl: true,
+            sampler: Sampler { temperature: 0.9, top_p: Some(0.6), ..Sampler::default() },
+            seeds: 3,
+            ..self
+        }
+    }
+
     /// Every problem of the spec by itself, in words. Whether models and sets exist is the project's matter.
     #[must_use]
     pub fn check(&self) -> Vec<SpecProblem> {
@@ -403,6 +439,22 @@ mod tests {
         };
         let fields: Vec<&str> = spec.check().iter().map(|problem| problem.field).collect();
         assert_eq!(fields, ["models", "prompts", "attacks", "base", "batch", "seed"]);
+    }
+
+    #[test]
+    fn the_papers_battery_is_drawn_three_times() {
+        let spec = EvaluateSpec {
+            models: vec!["aligned".into()],
+            base: Some("base".into()),
+            prompts: vec!["attack-test".into()],
+            ..EvaluateSpec::default()
+        }
+        .as_in_the_paper();
+        assert!(spec.check().is_empty());
+        let answers: Vec<usize> = spec.attacks.iter().map(|attack| spec.answers_to(attack, 10)).collect();
+        assert_eq!(answers, [30, 150, 30 * REFUSAL_PREFIXES.len(), 49 * 30, 30]);
+        let greedy = EvaluateSpec { sampler: Sampler::default(), ..spec };
+        assert_eq!(greedy.answers_to(&AttackSpec::prefill(), 10), 50, "nothing is drawn");
     }
 
     #[test]

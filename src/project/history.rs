@@ -1,7 +1,7 @@
 //! What was done in a project: its runs and evaluations, read from their folders.
 
 use super::{DatasetEntry, GenerationInfo, Manifest, Project, ProjectError, plain_name, unreadable};
-use crate::evaluate::{EvaluateSpec, KlLine, Records, Response, Summary, VerdictRow};
+use crate::evaluate::{EvaluateSpec, GcgLine, KlLine, Records, Response, Summary, VerdictRow};
 use crate::files::read_lines_dropping_torn;
 use crate::train::{DynamicsPoint, TrainSpec};
 use serde::de::DeserializeOwned;
@@ -133,6 +133,11 @@ impl Project {
     /// The first `limit` answers of an evaluation.
     pub fn responses(&self, evaluation: &str, limit: Option<usize>) -> Result<Vec<Response>, ProjectError> {
         self.log("evaluations", "evaluation", evaluation, "responses.jsonl", limit)
+    }
+
+    /// The steps of an evaluation's searches for suffixes; empty where nothing was searched for.
+    pub fn searches(&self, evaluation: &str) -> Result<Vec<GcgLine>, ProjectError> {
+        self.log("evaluations", "evaluation", evaluation, "gcg.jsonl", None)
     }
 
     /// The verdicts of an evaluation.

@@ -43,6 +43,8 @@ pub struct Series {
     pub spread: Spread,
     /// Whether it stays in the background: thin and dashed.
     pub faint: bool,
+    /// Whether its points stand for themselves and no line joins them.
+    pub apart: bool,
 }
 
 impl Series {
@@ -63,6 +65,7 @@ impl Series {
             intervals: Vec::new(),
             spread: Spread::None,
             faint: false,
+            apart: false,
         }
     }
 
@@ -91,6 +94,13 @@ impl Series {
     pub fn with_whiskers(mut self, intervals: Vec<(f64, f64)>) -> Self {
         self.intervals = intervals;
         self.spread = Spread::Whiskers;
+        self
+    }
+
+    /// Joins no points: what lies between them means nothing.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
         self
     }
 

@@ -1,19 +1,23 @@
 //! What a project shows of itself outside the window: charts as plain data, and the pages and files made of them.
 
+mod categories;
 mod chart;
 mod charts;
 mod escape;
+mod grid;
 mod page;
 mod picture;
 mod spreadsheet;
 mod svg;
 mod tables;
 
+pub use categories::{category_chart, category_csv};
 pub use chart::{Chart, Hue, Scale, Series, Spread, role_rgb};
 pub use charts::{kl_chart, prefill_charts, temperature_charts};
+pub use grid::{GridRow, RateGrid, rate_grids, results_csv};
 pub use page::{Parts, ReportSpec, Section, page, write_report};
 pub use spreadsheet::chart_csv;
-pub use tables::{Row, Table, depth_table, pairs_table, rates_table, utility_table};
+pub use tables::{Row, Table, attack_words, depth_table, pairs_table, rates_table, utility_table};
 
 use crate::files;
 use crate::project::{Project, ProjectError, id_from_title};
@@ -64,16 +68,32 @@ pub enum ReportError {
 pub fn save_chart(project: &Project, chart: &Chart<'_>, picture: bool) -> Result<PathBuf, ReportError> {
     writable(project)?;
     let bytes = if picture { picture::png(&svg::svg(chart))? } else { chart_csv(chart).into_bytes() };
-    let folder = project.root().join("reports").join("charts");
-    std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
     let (name, ending) = (id_from_title(&chart.id, "chart"), if picture { "png" } else { "csv" });
+    save_numbered(project, "charts", &name, ending, &bytes)
+}
+
+/// Writes a table into the folder `reports/tables` of a project as CSV, and gives the file: the first number that is free.
+pub fn save_table(project: &Project, name: &str, csv: &str) -> Result<PathBuf, ReportError> {
+    writable(project)?;
+    save_numbered(project, "tables", &id_from_title(name, "table"), "csv", csv.as_bytes())
+}
+
+fn save_numbered(
+    project: &Project,
+    group: &str,
+    name: &str,
+    ending: &str,
+    bytes: &[u8],
+) -> Result<PathBuf, ReportError> {
+    let folder = project.root().join("reports").join(group);
+    std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
     let mut number = 1;
     loop {
         let path = folder.join(format!("{name}-{number}.{ending}"));
         // The empty file keeps the number from another window that saves the same chart now.
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(_) => {
-                return match files::write_atomic(&path, &bytes) {
+                return match files::write_atomic(&path, bytes) {
                     Ok(()) => Ok(path),
                     Err(e) => {
                         let _ = std::fs::remove_file(&path);

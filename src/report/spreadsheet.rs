@@ -31,7 +31,7 @@ fn cell(value: f64) -> String {
 }
 
 /// Text that a spreadsheet would run as a formula gets an apostrophe, which makes it text.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 

@@ -198,7 +198,7 @@ fn spread(out: &mut String, place: &Place, series: &Series, aside: f64) {
 fn line(out: &mut String, place: &Place, series: &Series, aside: f64) {
     let points: Vec<(f64, f64)> =
         series.points.iter().map(|[x, y]| (place.x(*x) + aside, place.y(*y))).collect();
-    if points.len() > 1 {
+    if points.len() > 1 && !series.apart {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = write!(out, r#"<polyline points="{}" {}/>"#, path.join(" "), stroke(series));
     }

@@ -94,7 +94,7 @@ pub fn pairs_table(summary: &Summary) -> Table {
 
 /// The rates that stand in a table: of forty-nine ways of sampling only the row for any of them, because they would bury
 /// everything else, and a chart shows them.
-fn shown_rates(summary: &Summary) -> impl Iterator<Item = &RateRow> {
+pub(super) fn shown_rates(summary: &Summary) -> impl Iterator<Item = &RateRow> {
     summary.rates.iter().filter(|row| row.attack != "decoding" || row.setting == ANY_SETTING)
 }
 
@@ -117,7 +117,7 @@ fn pair_cells(row: &PairRow) -> [String; 5] {
     let p = if row.test.p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {:.3}", row.test.p) };
     [
         format!("{} → {}", row.before, row.after),
-        words(&row.attack, &row.setting),
+        attack_words(&row.attack, &row.setting),
         row.judge.clone(),
         format!("{} · 95 % {} to {}", points(change.value), points(change.low), points(change.high)),
         format!("+{} −{} of {} · {p}", row.test.gained, row.test.lost, row.test.n),
@@ -126,12 +126,13 @@ fn pair_cells(row: &PairRow) -> [String; 5] {
 
 /// An attack in words, with its set of prompts where there are several.
 fn attack_text(row: &RateRow, several: bool) -> String {
-    let words = words(&row.attack, &row.setting);
+    let words = attack_words(&row.attack, &row.setting);
     if several { format!("{words} · {}", row.set) } else { words }
 }
 
 /// An attack and its setting, or a task, in words.
-fn words(attack: &str, setting: &str) -> String {
+#[must_use]
+pub fn attack_words(attack: &str, setting: &str) -> String {
     match attack {
         "direct" => "plain request".to_owned(),
         "prefill" => format!("prefilling, {}", setting.replace("k=", "k = ")),

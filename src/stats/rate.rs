@@ -40,6 +40,17 @@ impl Rate {
         ((self.high - self.low) / (plain.high - plain.low)).powi(2).max(1.0)
     }
 
+    /// The rate alone, and count and interval alone, for a cell that shows one above the other: together they are
+    /// [`text`](Self::text).
+    #[must_use]
+    pub fn parts(&self) -> (String, String) {
+        let text = self.text();
+        match text.split_once(" (") {
+            Some((rate, rest)) => (rate.to_owned(), rest.replacen(')', "", 1)),
+            None => (text, String::new()),
+        }
+    }
+
     /// The rate in words, never without its count and interval: `4.5 % (15/330) · 95 % 2.8–7.4`. At either end
     /// one side of the interval says it all: `0 % (0/330) · up to 1.2 %`.
     #[must_use]
@@ -98,6 +109,13 @@ pub fn clustered_rate(outcomes: &[bool], clusters: &[&str], resamples: usize, se
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_parts_of_a_rate_are_its_text() {
+        let parts = |count, n| Rate::wilson(count, n).parts();
+        assert_eq!(parts(15, 330), ("4.5 %".to_owned(), "15/330 · 95 % 2.8–7.4".to_owned()));
+        assert_eq!(parts(0, 330), ("0 %".to_owned(), "0/330 · up to 1.2 %".to_owned()));
+    }
     use proptest::prelude::*;
 
     #[test]

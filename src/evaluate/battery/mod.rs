@@ -51,9 +51,7 @@ impl<'a, 's> Battery<'a, 's> {
     ) -> Self {
         let base = material.base.as_ref();
         let prompts: usize = sets.iter().map(|set| set.prompts.len()).sum();
-        let attacked: usize =
-            spec.attacks.iter().map(|attack| attack.settings() * seeds(spec, attack).len()).sum::<usize>()
-                * prompts;
+        let attacked: usize = spec.attacks.iter().map(|attack| spec.answers_to(attack, prompts)).sum();
         let total: usize = material
             .models
             .iter()
@@ -423,12 +421,7 @@ fn response_id(
 
 /// The seeds of an attack: one where nothing is drawn.
 fn seeds(spec: &EvaluateSpec, attack: &AttackSpec) -> Vec<u64> {
-    let draws = match attack {
-        AttackSpec::Decoding(_) | AttackSpec::Gcg(_) => true,
-        AttackSpec::Rap { .. } => false,
-        _ => spec.sampler.temperature > 0.0,
-    };
-    (0..if draws { spec.seeds as u64 } else { 1 }).map(|i| spec.seed + i).collect()
+    (0..spec.seeds_of(attack) as u64).map(|i| spec.seed + i).collect()
 }
 
 fn is_compared(spec: &EvaluateSpec, base: Option<&(String, Decoder)>, id: &str) -> bool {

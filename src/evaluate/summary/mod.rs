@@ -1,10 +1,14 @@
 //! What an evaluation found, in numbers that never stand without n and an interval.
 
+mod across;
+mod category;
 mod depth;
 mod pairs;
 mod rates;
 mod utility;
 
+pub use across::{AcrossRow, Side, across};
+pub use category::{CategoryRow, SMALL_N, by_category};
 pub use depth::{half_position, safety_depth};
 pub use rates::rate_of;
 
@@ -13,7 +17,7 @@ use pairs::pair_rows;
 use rates::{any_setting, opening_row, rate_row};
 use utility::{points, utility_rows};
 
-use super::{EvaluateSpec, REFERENCE, Records, Response};
+use super::{EvaluateSpec, REFERENCE, Records, Response, VerdictRow};
 use crate::judge::Verdict;
 use crate::stats::{Difference, McNemar, Mean, Rate, mean_std};
 use serde::{Deserialize, Serialize};
@@ -317,6 +321,12 @@ impl<'a> Said<'a> {
         self.verdicts.get(&(judge, response.id.as_str())).copied()
     }
 
+    /// Whether a verdict is of its judge's newest version, on an answer to an attack.
+    pub fn counts(&self, row: &VerdictRow) -> bool {
+        self.versions.get(row.judge.as_str()) == Some(&row.version.as_str())
+            && self.verdicts.contains_key(&(row.judge.as_str(), row.response.as_str()))
+    }
+
     fn version(&self, judge: &str) -> String {
         self.versions.get(judge).map(|version| (*version).to_owned()).unwrap_or_default()
     }
@@ -360,7 +370,7 @@ type Judged<'a> = dyn Fn(&str, &Response) -> Option<Verdict> + 'a;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::{AttackSpec, VerdictRow};
+    use crate::evaluate::AttackSpec;
     use crate::model::Finish;
 
     fn response(model: &str, prompt: usize, seed: u64, setting: &str) -> Response {

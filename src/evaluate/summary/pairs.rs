@@ -60,7 +60,7 @@ pub(super) fn pair_rows<'a>(
 }
 
 /// Answers to the same prompts under the same seed, in both models.
-fn pair_row(
+pub(super) fn pair_row(
     [before, after, set, attack, setting, judge]: [&str; 6],
     first: &[&Response],
     second: &[&Response],

@@ -1,7 +1,9 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{App, AppCommand, Command, DataReply, ModelsReply, Opening, Product, Reply, Request, Told};
+use super::{
+    App, AppCommand, Command, DataReply, JobState, ModelsReply, Opening, Product, Reply, Request, Told,
+};
 use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
@@ -51,7 +53,8 @@ impl App {
                 }
                 Product::Evaluation => {
                     if let Some(id) = ended.result_id() {
-                        self.evaluate.select(id.clone());
+                        let well = matches!(ended.state, JobState::Done(_));
+                        self.evaluate.ended(id.clone(), well);
                         self.inspect.select(id);
                     }
                 }
@@ -101,6 +104,7 @@ impl App {
                 }
                 self.models.added(result);
             }
+            Reply::Evaluate(reply) => self.evaluate.take(reply),
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {

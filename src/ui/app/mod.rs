@@ -17,11 +17,14 @@ pub use command::{
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
-    AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
-    Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
+    AnswerRequest, DataReply, DataRequest, EvaluateReply, EvaluateRequest, Found, InspectedAnswer, Loader,
+    ModelView, ModelsReply, ModelsRequest, Reply, Request, Snapshot, Strip, StripKind, StripRequest,
+    StripToken,
 };
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;
+
+pub use crate::ui::screens::EvaluateTab;
 
 use crate::data::Examples;
 use crate::job::Queue;

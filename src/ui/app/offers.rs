@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, ModelsCommand, Offer, Opening, Screen,
-    Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand, Offer,
+    Opening, Screen, Theme,
 };
 use crate::ui::terms::Term;
 
@@ -17,6 +17,7 @@ impl App {
         let (undo, redo) = match self.screen {
             Screen::Train => self.train.can_undo(),
             Screen::Data => self.data.can_undo(),
+            Screen::Evaluate => self.evaluate.can_undo(),
             _ => (false, false),
         };
         offers.extend([
@@ -31,6 +32,7 @@ impl App {
             Offer::now(AppCommand::CopyDiagnostics),
             Offer::now(AppCommand::Quit),
         ]);
+        offers.extend(EvaluateTab::ALL.map(|tab| Offer::now(EvaluateCommand::Tab(tab))));
         offers.extend(Theme::ALL.into_iter().map(|theme| Offer::now(AppCommand::SetTheme(theme))));
         offers.extend(Term::ALL.iter().map(|term| Offer::now(AppCommand::Explain(*term))));
         let busy = (self.jobs.open_count() > 0).then_some(BUSY);
@@ -55,6 +57,9 @@ impl App {
             let id = &model.entry.id;
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
             offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
+        }
+        if self.screen == Screen::Evaluate {
+            offers.extend(self.evaluate.offers(project));
         }
         for evaluation in project.evaluations.iter().take(EVALUATIONS) {
             offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));

@@ -12,7 +12,7 @@ mod settings;
 mod train;
 
 pub use data::{Change, DataScreen};
-pub use evaluate::EvaluateScreen;
+pub use evaluate::{EvaluateScreen, EvaluateTab};
 pub use generate::GenerateScreen;
 pub use inspect::InspectScreen;
 pub use jobs::show_jobs;

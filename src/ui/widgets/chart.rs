@@ -202,12 +202,18 @@ fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
     let points = drawn(&series.points);
     if let Some(marker) = marker {
         plot.points(
-            Points::new("", PlotPoints::Owned(points.clone()))
-                .color(ink)
-                .shape(marker)
-                .radius(4.0)
-                .allow_hover(false),
+            Points::new(
+                if series.apart { series.name.as_str() } else { "" },
+                PlotPoints::Owned(points.clone()),
+            )
+            .color(ink)
+            .shape(marker)
+            .radius(4.0)
+            .allow_hover(series.apart),
         );
+    }
+    if series.apart {
+        return;
     }
     plot.line(
         Line::new(series.name.clone(), PlotPoints::Owned(points)).stroke(Stroke::new(width, ink)).style(line),

@@ -27,11 +27,13 @@ impl App {
             AppCommand::Undo => match self.screen {
                 Screen::Train => self.train.undo(),
                 Screen::Data => self.data.undo(now),
+                Screen::Evaluate => self.evaluate.undo(),
                 _ => {}
             },
             AppCommand::Redo => match self.screen {
                 Screen::Train => self.train.redo(),
                 Screen::Data => self.data.redo(now),
+                Screen::Evaluate => self.evaluate.redo(),
                 _ => {}
             },
             AppCommand::SetTheme(theme) => {

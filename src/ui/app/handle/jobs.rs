@@ -1,7 +1,7 @@
 //! Commands about jobs.
 
 use crate::job::{JobId, JobSpec, ResumeSpec};
-use crate::ui::app::{App, JobCommand, JobView, Product, Screen};
+use crate::ui::app::{App, EvaluateTab, JobCommand, JobView, Product, Screen};
 
 impl App {
     pub(super) fn handle_job(&mut self, command: JobCommand) {
@@ -31,6 +31,7 @@ impl App {
             }
             (Product::Evaluation, Some(evaluation)) => {
                 self.evaluate.select(evaluation);
+                self.evaluate.show_tab(EvaluateTab::Results);
                 self.screen = Screen::Evaluate;
             }
             (Product::Texts, Some(generation)) => {

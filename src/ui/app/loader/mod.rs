@@ -2,11 +2,13 @@
 //! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
 
 mod data;
+mod evaluate;
 mod inspector;
 mod models;
 mod room;
 
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
+pub use evaluate::{EvaluateReply, EvaluateRequest, Found};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
 
@@ -98,6 +100,8 @@ pub enum Request {
     Data(DataRequest),
     /// Of the Models screen.
     Models(ModelsRequest),
+    /// Of the Evaluate screen.
+    Evaluate(EvaluateRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -168,6 +172,8 @@ pub enum Reply {
     Data(DataReply),
     /// To the Models screen.
     Models(ModelsReply),
+    /// To the Evaluate screen.
+    Evaluate(EvaluateReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.

@@ -1,5 +1,6 @@
 //! The thread that owns the project.
 
+use super::evaluate::Shelf;
 use super::{DataRequest, ModelView, Reply, Request, Snapshot, Waker, panic_text};
 use crate::data::{Decision, Examples, RecoveryExample, Review};
 use crate::model::{self, device};
@@ -22,7 +23,7 @@ pub(super) fn spawn(
         while let Ok(first) = requests.recv() {
             let mut batch = vec![first];
             batch.extend(requests.try_iter());
-            for request in newest_strip_only(batch) {
+            for request in newest_only(newest_strip_only(batch)) {
                 let reply = catch_unwind(AssertUnwindSafe(|| room.answer(request))).unwrap_or_else(|panic| {
                     Reply::Trouble(format!("Reading the project broke off: {}", panic_text(panic.as_ref())))
                 });
@@ -49,12 +50,25 @@ fn newest_strip_only(mut batch: Vec<Request>) -> Vec<Request> {
     batch
 }
 
+/// Of searches in answers, too, only the last one of each kind is wanted.
+fn newest_only(batch: Vec<Request>) -> Vec<Request> {
+    let kind = |request: &Request| match request {
+        Request::Evaluate(request) if request.is_overtaken() => Some(std::mem::discriminant(request)),
+        _ => None,
+    };
+    let kinds: Vec<_> = batch.iter().map(kind).collect();
+    let later = |index: usize| kinds[index].is_some() && kinds[index + 1..].contains(&kinds[index]);
+    batch.into_iter().enumerate().filter(|(index, _)| !later(*index)).map(|(_, request)| request).collect()
+}
+
 #[derive(Default)]
 pub(super) struct Room {
     pub(super) project: Option<Project>,
     pub(super) codecs: HashMap<PathBuf, Codec>,
     /// Recovery sets as edited, including changes that could not be written yet.
     pub(super) edited: HashMap<String, Vec<RecoveryExample>>,
+    /// What was read of evaluations.
+    pub(super) shelf: Shelf,
 }
 
 pub(super) const NOT_OPEN: &str = "No project is open.";
@@ -70,6 +84,7 @@ impl Room {
             }
             Request::Data(request) => Reply::Data(self.data(request)),
             Request::Models(request) => Reply::Models(self.models(request)),
+            Request::Evaluate(request) => self.evaluate(request),
             Request::NewProject { root, title } => Reply::Project(self.make(&root, &title)),
             Request::SaveChart { chart, picture } => Reply::Written(self.save_chart(&chart, picture)),
             Request::WriteReport { spec, path } => Reply::Written(self.write_report(&spec, path)),
@@ -206,7 +221,7 @@ pub(super) fn free_id(id: String, taken: impl Fn(&str) -> bool) -> String {
 mod tests {
     use super::*;
     use crate::data::DepthDistribution;
-    use crate::ui::app::StripRequest;
+    use crate::ui::app::{EvaluateRequest, StripRequest};
 
     #[test]
     fn a_taken_id_gets_a_number() {
@@ -232,6 +247,21 @@ mod tests {
             .filter_map(|r| if let Request::Data(DataRequest::Strip(s)) = r { Some(s.serial) } else { None })
             .collect();
         assert_eq!((kept.len(), serials), (3, vec![3]));
+    }
+
+    #[test]
+    fn of_waiting_searches_only_the_last_is_made() {
+        let find = |serial| {
+            Request::Evaluate(EvaluateRequest::Find {
+                serial,
+                evaluation: "e".into(),
+                filter: Box::default(),
+            })
+        };
+        let kept =
+            newest_only(vec![find(1), Request::Evaluate(EvaluateRequest::Pace), find(2), Request::Refresh]);
+        let last = matches!(&kept[1], Request::Evaluate(EvaluateRequest::Find { serial: 2, .. }));
+        assert!(kept.len() == 3 && last, "{kept:?}");
     }
 
     #[test]

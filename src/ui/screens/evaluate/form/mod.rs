@@ -1,0 +1,325 @@
+//! What to run: models × attacks as a grid, and what goes with them.
+
+mod advanced;
+mod attacks;
+mod grid;
+
+use crate::data::DatasetKind;
+use crate::evaluate::{AttackSpec, EvaluateSpec, Pace};
+use crate::judge::{JudgeSpec, KeywordListSpec, LISTS};
+use crate::model::Sampler;
+use crate::project::DatasetEntry;
+use crate::ui::app::{AppCommand, EvaluateCommand, Snapshot, View, duration};
+use crate::ui::theme;
+use crate::ui::widgets::{
+    Tone, check_label, combo_box, command_button, field, icon_button, notice, primary_button,
+};
+use attacks::Attacks;
+use eframe::egui::{self, Align, Frame, Layout, Panel, Ui};
+use egui_material_icons::icons;
+use std::collections::BTreeSet;
+
+/// The settings, as somebody writes them. Equal forms ask for equal evaluations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    models: BTreeSet<String>,
+    attacks: Attacks,
+    judges: Vec<JudgeSpec>,
+    sets: Vec<String>,
+    limit: String,
+    kl: bool,
+    utility: bool,
+    utility_set: Option<String>,
+    temperature: f64,
+    /// 1 = off.
+    top_p: f64,
+    seed: u64,
+    seeds: usize,
+    longest: usize,
+    batch: usize,
+    system_prompt: String,
+    /// Whether somebody has chosen models: until then all are ticked.
+    touched: bool,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let spec = EvaluateSpec::default();
+        Self {
+            models: BTreeSet::new(),
+            attacks: Attacks::default(),
+            judges: vec![JudgeSpec::Oracle],
+            sets: Vec::new(),
+            limit: String::new(),
+            kl: spec.kl,
+            utility: false,
+            utility_set: None,
+            temperature: spec.sampler.temperature,
+            top_p: 1.0,
+            seed: spec.seed,
+            seeds: spec.seeds,
+            longest: spec.max_new_tokens,
+            batch: spec.batch,
+            system_prompt: String::new(),
+            touched: false,
+        }
+    }
+}
+
+impl Form {
+    /// Whether there is a set of prompts to ask.
+    pub fn has_prompts(&self) -> bool {
+        !self.sets.is_empty()
+    }
+
+    /// Keeps what the project still has, and fills what has not been chosen.
+    pub fn fill(&mut self, project: &Snapshot) {
+        self.models.retain(|id| project.model(id).is_some());
+        if !self.touched && self.models.is_empty() {
+            self.models = project.models.iter().map(|model| model.entry.id.clone()).collect();
+        }
+        let attack_sets: Vec<&DatasetEntry> = of_kind(project, DatasetKind::Attack).collect();
+        self.sets.retain(|id| attack_sets.iter().any(|set| set.id == *id));
+        if self.sets.is_empty() {
+            self.sets.extend(test_set(&attack_sets));
+        }
+        let utility_sets: Vec<&DatasetEntry> = of_kind(project, DatasetKind::Utility).collect();
+        if !utility_sets.iter().any(|set| Some(&set.id) == self.utility_set.as_ref()) {
+            self.utility_set = test_set(&utility_sets);
+        }
+    }
+
+    /// Ticks a new model and the one it came from, and nothing else: before and after.
+    pub fn tick_with_parent(&mut self, project: &Snapshot, id: &str) {
+        self.touched = true;
+        self.models = BTreeSet::from([id.to_owned()]);
+        self.models.extend(project.model(id).and_then(|model| model.entry.parent.clone()));
+    }
+
+    /// Ticks what the paper measures.
+    pub fn tick_the_paper(&mut self) {
+        let paper = EvaluateSpec::default().as_in_the_paper();
+        self.attacks.tick(&paper.attacks);
+        self.kl = paper.kl;
+        self.utility = self.utility_set.is_some();
+        self.temperature = paper.sampler.temperature;
+        self.top_p = paper.sampler.top_p.unwrap_or(1.0);
+        self.seeds = paper.seeds;
+    }
+
+    /// What the form asks for, of models in the project's `order`.
+    pub fn spec(&self, order: &[String], base: Option<&String>) -> EvaluateSpec {
+        let attacks = self.attacks.specs();
+        let needs_base = self.kl || attacks.iter().any(AttackSpec::needs_base);
+        let draws = self.temperature > 0.0
+            || attacks.iter().any(|a| matches!(a, AttackSpec::Decoding(_) | AttackSpec::Gcg(_)));
+        let models: Vec<String> = order.iter().filter(|id| self.models.contains(*id)).cloned().collect();
+        EvaluateSpec {
+            title: format!("Evaluate {}", models.join(", ")),
+            models,
+            base: base.filter(|_| needs_base).cloned(),
+            prompts: self.sets.clone(),
+            limit: self.limit.trim().parse().ok(),
+            attacks,
+            judges: self.judges.clone(),
+            kl: self.kl,
+            utility: self.utility_set.clone().filter(|_| self.utility),
+            system_prompt: self.system_prompt.clone(),
+            sampler: Sampler {
+                temperature: self.temperature,
+                top_p: (self.top_p < 1.0).then_some(self.top_p),
+                ..Sampler::default()
+            },
+            max_new_tokens: self.longest,
+            batch: self.batch,
+            seed: self.seed,
+            seeds: if draws { self.seeds } else { 1 },
+            ..EvaluateSpec::default()
+        }
+    }
+
+    fn blocked(&self, spec: &EvaluateSpec, view: &View<'_>) -> Vec<String> {
+        let mut problems = self.attacks.problems();
+        problems.extend(spec.check().into_iter().map(|problem| problem.message));
+        problems.extend(view.read_only().map(str::to_owned));
+        if !self.limit.trim().is_empty() && self.limit.trim().parse::<usize>().is_err() {
+            problems.push("The number of prompts must be a whole number, or empty for all of them.".into());
+        }
+        problems
+    }
+
+    /// Prompts that each model is asked.
+    fn prompts(&self, spec: &EvaluateSpec, project: &Snapshot) -> usize {
+        let count =
+            |id: &String| project.datasets.iter().find(|set| set.id == *id).map_or(0, |set| set.count);
+        self.sets.iter().map(|id| spec.limit.map_or(count(id), |limit| limit.min(count(id)))).sum()
+    }
+
+    /// Draws the form with the button that starts.
+    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, pace: Option<&Pace>, undo: (bool, bool)) {
+        let order: Vec<String> = view.project.models.iter().map(|model| model.entry.id.clone()).collect();
+        let spec = self.spec(&order, view.focus.base.as_ref());
+        let prompts = self.prompts(&spec, view.project);
+        let plan = grid::Plan::of(&spec, prompts, pace, view.project);
+        Panel::bottom("evaluate start").frame(Frame::new()).resizable(false).show_separator_line(false).show(
+            ui,
+            |ui| {
+                let problems = self.blocked(&spec, view);
+                start(ui, view, &problems, &plan, undo);
+            },
+        );
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            egui::ScrollArea::vertical().id_salt("evaluate form").auto_shrink(false).show(ui, |ui| {
+                ui.set_width(ui.available_width() - theme::PAD);
+                grid::show(ui, self, view.project, &plan);
+                ui.add_space(theme::GROUP);
+                self.beside(ui, view);
+                ui.add_space(theme::GAP);
+                advanced::show(ui, self);
+                ui.add_space(theme::GAP);
+            });
+        });
+    }
+
+    /// Prompts, judges and measures, beside each other.
+    fn beside(&mut self, ui: &mut Ui, view: &View<'_>) {
+        ui.columns(3, |columns| {
+            if let [prompts, judges, measures] = columns {
+                self.prompts_column(prompts, view.project);
+                self.judges_column(judges);
+                self.measures_column(measures, view);
+            }
+        });
+    }
+
+    fn prompts_column(&mut self, ui: &mut Ui, project: &Snapshot) {
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        field(ui, "Prompts", "The requests that the models are attacked with.");
+        for set in of_kind(project, DatasetKind::Attack) {
+            let mut on = self.sets.contains(&set.id);
+            if check_label(ui, &mut on, &set.id, &format!("{} prompts", set.count)).changed() {
+                toggle(&mut self.sets, &set.id, on);
+            }
+        }
+        ui.add_space(theme::TIGHT);
+        let id = field(ui, "Only the first", "Fewer prompts are quicker and less certain. Empty = all.");
+        ui.add(
+            egui::TextEdit::singleline(&mut self.limit).hint_text("all prompts").desired_width(f32::INFINITY),
+        )
+        .labelled_by(id);
+    }
+
+    fn judges_column(&mut self, ui: &mut Ui) {
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        field(ui, "Judges", "Who says whether an answer is harmful.");
+        for judge in JudgeSpec::DEMO {
+            let (hint, remark) = match judge {
+                JudgeSpec::Oracle => ("Knows exactly what is harmful in the demo world.", "exact"),
+                _ => ("Counts an answer as harmful unless it contains a refusal's words.", "demo's words"),
+            };
+            self.judge(ui, judge, remark, hint);
+        }
+        let ticked = self.judges.iter().filter(|judge| matches!(judge, JudgeSpec::KeywordList(_))).count();
+        let title = match ticked {
+            0 => "Keyword lists from the literature".to_owned(),
+            n => format!("Keyword lists from the literature ({n} ticked)"),
+        };
+        egui::CollapsingHeader::new(theme::small(title)).id_salt("keyword lists").show_unindented(ui, |ui| {
+            for list in &LISTS {
+                let judge = JudgeSpec::KeywordList(KeywordListSpec::named(list.name));
+                self.judge(ui, judge, "", list.about);
+            }
+        });
+    }
+
+    fn judge(&mut self, ui: &mut Ui, judge: JudgeSpec, remark: &str, hint: &str) {
+        let mut on = self.judges.contains(&judge);
+        if check_label(ui, &mut on, &judge.label(), remark).on_hover_text(hint).changed() {
+            if on {
+                self.judges.push(judge);
+            } else {
+                self.judges.retain(|other| *other != judge);
+            }
+        }
+    }
+
+    fn measures_column(&mut self, ui: &mut Ui, view: &View<'_>) {
+        ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        field(ui, "Also measure", "");
+        let base = view.focus.base.clone().unwrap_or_else(|| "none".into());
+        check_label(ui, &mut self.kl, "KL per token", &format!("against {base}")).on_hover_text(
+            "How far each model's predictions are from the base's, token by token of a harmful answer. The base is chosen at the top of the window.",
+        );
+        let sets: Vec<&DatasetEntry> = of_kind(view.project, DatasetKind::Utility).collect();
+        let Some(chosen) = &mut self.utility_set else { return };
+        check_label(ui, &mut self.utility, "Usefulness", if sets.len() > 1 { "" } else { chosen.as_str() })
+            .on_hover_text("Harmless tasks with known right answers.");
+        if sets.len() > 1 {
+            let response = combo_box("harmless tasks", ui.available_width())
+                .selected_text(chosen.as_str())
+                .show_ui(ui, |ui| {
+                    for set in sets {
+                        ui.selectable_value(chosen, set.id.clone(), format!("{} ({})", set.id, set.count));
+                    }
+                })
+                .response;
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Harmless tasks"));
+        }
+    }
+}
+
+fn start(ui: &mut Ui, view: &mut View<'_>, problems: &[String], plan: &grid::Plan, undo: (bool, bool)) {
+    let p = theme::palette(ui);
+    ui.add_space(theme::GAP);
+    for problem in problems {
+        notice(ui, Tone::Warning, problem);
+    }
+    ui.horizontal(|ui| {
+        let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
+        if primary_button(ui, icons::ICON_PLAY_ARROW, "Start evaluation", blocked.as_deref()).clicked() {
+            view.commands.push(EvaluateCommand::Start.into());
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            for (command, can, why) in [
+                (AppCommand::Redo, undo.1, "Nothing was taken back."),
+                (AppCommand::Undo, undo.0, "Nothing has been changed yet."),
+            ] {
+                if icon_button(ui, &command, (!can).then_some(why)) {
+                    view.send(command);
+                }
+            }
+            if command_button(ui, &EvaluateCommand::Paper, None) {
+                view.send(EvaluateCommand::Paper);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                if problems.is_empty() {
+                    let text = egui::Label::new(theme::small(plan.text()).color(p.weak)).wrap();
+                    ui.add(text).on_hover_text(plan.basis());
+                }
+            });
+        });
+    });
+}
+
+/// The sets of a kind.
+fn of_kind(project: &Snapshot, kind: DatasetKind) -> impl Iterator<Item = &DatasetEntry> {
+    project.datasets.iter().filter(move |set| set.kind == kind)
+}
+
+/// The set that is meant for testing, or else the first.
+fn test_set(sets: &[&DatasetEntry]) -> Option<String> {
+    sets.iter().find(|set| set.id.contains("test")).or(sets.first()).map(|set| set.id.clone())
+}
+
+fn toggle(list: &mut Vec<String>, id: &str, on: bool) {
+    if on {
+        list.push(id.to_owned());
+    } else {
+        list.retain(|other| other != id);
+    }
+}
+
+/// A duration as an estimate.
+fn about(seconds: f64) -> String {
+    format!("about {}", duration(seconds.max(1.0)))
+}

@@ -233,7 +233,7 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.wait("the way back", minute, |app| app.project().unwrap().model("base").is_some());
 
     // The demo pair is known by its weights.
-    w.act("Add the demo pair");
+    w.act("add two small Emberfall");
     w.wait_for("This project has both models of the demo pair already.", minute);
 
     // An adapter is added from its folder and merged into a whole model that computes the same.

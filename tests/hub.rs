@@ -7,7 +7,9 @@
 mod hub_server;
 
 use hub_server::{COMMIT, Fault, Hub, HubFile, REPO, Request};
-use plumbline::model::hub::{FetchedModel, HubError, HubModel, HubOptions, HubProgress, HubToken, fetch};
+use plumbline::model::hub::{
+    FetchedModel, HubError, HubModel, HubOptions, HubProgress, HubToken, fetch, look,
+};
 use plumbline::model::{Control, check_links};
 use std::collections::BTreeSet;
 use std::fs;
@@ -157,6 +159,34 @@ fn a_checkpoint_arrives_in_the_layout_of_pythons_cache_and_is_not_fetched_twice(
     let again = place.fetch(&tale()).unwrap();
     assert_eq!(again, FetchedModel { downloaded: 0, ..fetched });
     assert_eq!(hub.requests().len(), before + 1, "only what main stands for is asked again");
+}
+
+#[test]
+fn a_look_tells_files_and_sizes_and_fetches_nothing() {
+    let hub = Hub::new(checkpoint());
+    let place = Place::new(&hub);
+    let see = |place: &Place| look(&tale(), &place.options, &mut |_| Control::Continue).unwrap();
+    let contents = see(&place);
+    assert_eq!(contents.commit, COMMIT);
+    let named: BTreeSet<String> = contents.files.iter().map(|file| file.name.clone()).collect();
+    assert_eq!(named, FETCHED.map(str::to_owned).into());
+    for file in &contents.files {
+        assert_eq!((file.size, file.here), (hub.file(&file.name).bytes.len() as u64, false), "{file:?}");
+    }
+    assert_eq!(hub.count(|request| request.storage || request.gets(WEIGHTS)), 0);
+    assert!(!place.root().exists());
+
+    // What is there is told to be, also without a connection.
+    place.fetch(&tale()).unwrap();
+    assert!(see(&place).files.iter().all(|file| file.here));
+    let mut offline = place;
+    offline.options.offline = true;
+    assert!(
+        see(&offline)
+            .files
+            .iter()
+            .all(|file| file.here && file.size == hub.file(&file.name).bytes.len() as u64)
+    );
 }
 
 #[test]

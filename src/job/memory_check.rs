@@ -7,7 +7,8 @@ use crate::model::{
 use crate::train::TrainSpec;
 
 /// Memory that can still be had, in bytes; `None` where the system does not say.
-fn available() -> Option<u64> {
+#[must_use]
+pub fn available_memory() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     Some(system.available_memory()).filter(|bytes| *bytes > 0)
@@ -21,7 +22,7 @@ pub(super) fn refuse_what_does_not_fit(
     lengths: &[usize],
     held: u64,
 ) -> Result<(), JobError> {
-    let Some(free) = available() else { return Ok(()) };
+    let Some(free) = available_memory() else { return Ok(()) };
     match shortage(config, spec, lengths, free + held) {
         Ok(None) => Ok(()),
         Ok(Some(message)) => Err(JobError::Memory(message)),

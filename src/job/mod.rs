@@ -16,6 +16,7 @@ mod train_job;
 
 pub use asr_probe::AsrPoint;
 pub use event::{Event, EventKind, JobId};
+pub use memory_check::available_memory;
 pub use priority::stand_back;
 pub use queue::Queue;
 pub use spec::{JobSpec, JudgeAgainSpec, ResumeSpec};

@@ -250,7 +250,7 @@ fn unreadable(file: &Path, error: &std::io::Error) -> ModelError {
 }
 
 /// The safetensors files of a folder: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let single = folder.join("model.safetensors");
     if single.is_file() {
         return Ok(vec![single]);

@@ -42,8 +42,33 @@ fn blobs_of(root: &Path) -> Option<PathBuf> {
     (snapshots.file_name()? == "snapshots" && name.starts_with("models--")).then(|| model.join("blobs"))
 }
 
+/// Repository and commit of a folder in the Hub's cache, or of a file in it: what was pinned when it was fetched.
+#[must_use]
+pub fn hub_source(path: &Path) -> Option<(String, String)> {
+    path.ancestors().find_map(|folder| {
+        let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"))?;
+        let repo = snapshots.parent()?.file_name()?.to_str()?.strip_prefix("models--")?;
+        Some((repo.replacen("--", "/", 1), folder.file_name()?.to_str()?.to_owned()))
+    })
+}
+
 fn unreadable(file: &Path, error: &std::io::Error) -> ModelError {
     ModelError::Unreadable { file: file.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod sources {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_the_hubs_cache_tells_repository_and_commit() {
+        let folder = Path::new("/cache/hub/models--fairy--tale-2/snapshots/0123abc");
+        let wanted = Some(("fairy/tale-2".to_owned(), "0123abc".to_owned()));
+        assert_eq!(hub_source(folder), wanted);
+        assert_eq!(hub_source(&folder.join("q4/tale.gguf")), wanted);
+        assert_eq!(hub_source(Path::new("/home/me/snapshots/mine")), None);
+        assert_eq!(hub_source(Path::new("models/base")), None);
+    }
 }
 
 #[cfg(unix)]

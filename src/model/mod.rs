@@ -6,6 +6,7 @@ mod composed;
 mod config;
 mod decoder;
 pub mod device;
+mod export;
 pub mod fused;
 mod generate;
 mod gguf;
@@ -27,13 +28,14 @@ pub use checkpoint::{
 };
 pub use config::{ARCHITECTURES, Activation, Config};
 pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
+pub use export::{ExportStage, export};
 pub use generate::{
     Finish, GenerateEvent, GenerateOptions, GenerateRequest, Generation, StopStrings, generate, generate_with,
 };
 pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use gradients::Gradients;
 pub use kl::kl_divergence;
-pub use links::check_links;
+pub use links::{check_links, hub_source};
 pub use lora::{
     Adapter, AdapterError, AdapterModule, BaseModel, LinearShape, LoraConfig, ModulePattern, TargetModules,
 };
@@ -83,6 +85,12 @@ pub enum ModelError {
         file: PathBuf,
         /// What the operating system says.
         reason: String,
+    },
+    /// Something would be overwritten.
+    #[error("{folder} is there already. Name a folder that does not exist yet; nothing was changed.")]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
     },
     /// `config.json` lacks something or asks for something that is not supported.
     #[error("{file} cannot be used: {reason}.")]

@@ -1,7 +1,7 @@
 //! A model as people have it: a checkpoint folder, an adapter's folder, or a GGUF file.
 
 use super::checkpoint::{self, Card, Checkpoint};
-use super::generate::{GenerateRequest, Generation, generate};
+use super::generate::{GenerateEvent, GenerateOptions, GenerateRequest, Generation, generate, generate_with};
 use super::gguf::GgufModel;
 use super::sampler::Sampler;
 use super::{Control, Decoder, ModelError};
@@ -55,6 +55,37 @@ impl Model {
         match self {
             Self::Checkpoint(checkpoint) => Ok(&checkpoint.decoder),
             Self::Gguf(model) => Err(ModelError::OnlyAnswers { file: model.path().to_owned() }),
+        }
+    }
+
+    /// Continues one request and tells every token as it comes, and `None` while the prompt is read piece by piece.
+    /// `observe` may stop the work, which gives `None`.
+    pub fn stream(
+        &self,
+        request: &GenerateRequest,
+        sampler: &Sampler,
+        max_new_tokens: usize,
+        observe: &mut dyn FnMut(Option<u32>) -> Control,
+    ) -> Result<Option<Generation>, ModelError> {
+        let end = &self.codec().end_of_turn;
+        match self {
+            Self::Checkpoint(checkpoint) => {
+                let options = GenerateOptions {
+                    sampler: sampler.clone(),
+                    end: end.clone(),
+                    stop: None,
+                    max_new_tokens,
+                    batch: 1,
+                };
+                let request = std::slice::from_ref(request);
+                let answers =
+                    generate_with(&checkpoint.decoder, request, &options, &mut |event| match event {
+                        GenerateEvent::Token { id, .. } => observe(Some(id)),
+                        GenerateEvent::Step { .. } => Control::Continue,
+                    })?;
+                Ok(answers.and_then(|answers| answers.into_iter().next()))
+            }
+            Self::Gguf(model) => model.stream(request, sampler, end, max_new_tokens, observe),
         }
     }
 

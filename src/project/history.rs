@@ -161,7 +161,8 @@ impl Project {
         problems.extend(of_runs.into_iter().chain(of_evaluations).chain(of_generations));
         for model in self.models() {
             let folder = self.root.join(&model.location);
-            if !folder.is_dir() {
+            // A GGUF model is a file.
+            if !folder.exists() {
                 problems.push(format!(
                     "The folder of model \"{}\" is missing: {}. Put it back, or remove the model from the project.",
                     model.id,

@@ -118,7 +118,7 @@ impl GgufModel {
         }
         let mut answers = Vec::with_capacity(requests.len());
         for (done, request) in requests.iter().enumerate() {
-            let row = self.row(request, sampler, end, max_new_tokens, &mut || progress(done))?;
+            let row = self.stream(request, sampler, end, max_new_tokens, &mut |_| progress(done))?;
             let Some(answer) = row else { return Ok(None) };
             answers.push(answer);
             if let Control::Stop = progress(done + 1) {
@@ -128,22 +128,24 @@ impl GgufModel {
         Ok(Some(answers))
     }
 
-    /// Continues one request; `None` where `progress` stops it.
-    fn row(
+    /// Continues one request, as [`super::Model::stream`] does.
+    pub(super) fn stream(
         &self,
         request: &GenerateRequest,
         sampler: &Sampler,
         end: &[u32],
         max_new_tokens: usize,
-        progress: &mut dyn FnMut() -> Control,
+        observe: &mut dyn FnMut(Option<u32>) -> Control,
     ) -> Result<Option<Generation>, ModelError> {
+        self.fits(&request.prompt)?;
         // Every row begins with an empty cache, so what a panic elsewhere left behind does not matter.
         let mut network = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         let sampler = request.sampler.as_ref().unwrap_or(sampler);
         let mut rng = crate::rng::stream(sampler.seed, "sample", &request.id);
         let greedy = sampler.temperature <= 0.0 && (sampler.repetition_penalty - 1.0).abs() < 1e-9;
         let mut seen = request.prompt.clone();
-        let Some(mut logits) = network.prefill(&request.prompt, CHUNK, progress)? else { return Ok(None) };
+        let read = network.prefill(&request.prompt, CHUNK, &mut || observe(None))?;
+        let Some(mut logits) = read else { return Ok(None) };
         loop {
             let id = if greedy {
                 argmax(&logits)
@@ -151,15 +153,17 @@ impl GgufModel {
                 sampler.choose(&logits, seen.iter().copied(), &mut rng)
             };
             let ended = end.contains(&id);
+            let mut wish = Control::Continue;
             if !ended {
                 seen.push(id);
+                wish = observe(Some(id));
             }
             let full = seen.len() - request.prompt.len() >= max_new_tokens || seen.len() >= self.card.context;
             if ended || full {
                 let finish = if ended { Finish::EndOfTurn } else { Finish::Length };
                 return Ok(Some(Generation { ids: seen.split_off(request.prompt.len()), finish }));
             }
-            if let Control::Stop = progress() {
+            if let Control::Stop = wish {
                 return Ok(None);
             }
             logits = network.forward(&[id], seen.len() - 1)?;

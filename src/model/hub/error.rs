@@ -50,7 +50,7 @@ pub enum HubError {
     },
     /// Offline, and not everything is in the cache.
     #[error(
-        "{repo} ({revision}) is not whole in {cache}, and Plumbline is offline. Missing: {}.{} Fetch it once with a connection: without --offline, and with HF_HUB_OFFLINE unset.",
+        "{repo} ({revision}) is not whole in {cache}, and Plumbline is offline. Missing: {}.{} Fetch it once with a connection: not offline (--offline on the command line), and with HF_HUB_OFFLINE unset.",
         missing.join(", "),
         held_revisions(held)
     )]
@@ -147,7 +147,7 @@ pub enum HubError {
         found: String,
     },
     /// There are GGUF files, of which one has to be chosen.
-    #[error("{repo} holds GGUF files instead of safetensors. Choose one of them with --file: {}.", found.join(", "))]
+    #[error("{repo} holds GGUF files instead of safetensors. Choose one of them as the one file to fetch (--file on the command line): {}.", found.join(", "))]
     OnlyGguf {
         /// The repository.
         repo: String,
@@ -156,7 +156,7 @@ pub enum HubError {
     },
     /// No connection.
     #[error(
-        "{host} cannot be reached: {reason}. Check the connection; a model that was fetched before opens with --offline."
+        "{host} cannot be reached: {reason}. Check the connection; a model that was fetched before opens offline too (--offline on the command line)."
     )]
     Unreachable {
         /// The host.

@@ -57,6 +57,17 @@ pub(super) fn wanted(repo: &str, listed: &[String]) -> Result<Vec<String>, HubEr
     Ok(companions.map(|name| (*name).to_owned()).chain(weights).collect())
 }
 
+/// The files of a checkpoint folder by name, in order.
+pub(super) fn present(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
 /// What a checkpoint folder lacks of the files that a model cannot do without.
 pub(super) fn missing(folder: &Path) -> Vec<String> {
     let has = |name: &str| folder.join(name).is_file();

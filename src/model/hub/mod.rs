@@ -156,26 +156,13 @@ pub fn fetch(
     let connection = Connection::new(&model.repo, options)?;
     let mut watch = Watch { repo: &model.repo, progress, state: HubProgress::default() };
     let listing = connection.list(model.revision(), &mut watch)?;
-    let names = choose(model, &listing)?;
     let snapshot = cache.snapshot(&listing.commit);
-
     // What has to be fetched is asked before anything is, so that the progress knows its end.
-    watch.state.files = names.len();
-    let mut waiting = Vec::new();
-    for name in names {
-        match std::fs::metadata(snapshot.join(&name)) {
-            Ok(there) => {
-                watch.state.files_done += 1;
-                watch.state.bytes_done += there.len();
-                watch.state.bytes += there.len();
-            }
-            Err(_) => {
-                let file = connection.describe(&name, &listing, &mut watch)?;
-                watch.state.bytes += file.size;
-                waiting.push(file);
-            }
-        }
-    }
+    let Plan { here, waiting } = plan(model, &connection, &listing, &snapshot, &mut watch)?;
+    watch.state.files = here.len() + waiting.len();
+    watch.state.files_done = here.len();
+    watch.state.bytes_done = here.iter().map(|(_, size)| size).sum();
+    watch.state.bytes = watch.state.bytes_done + waiting.iter().map(|file| file.size).sum::<u64>();
     watch.tick()?;
 
     let mut downloaded = 0;
@@ -188,6 +175,74 @@ pub fn fetch(
     }
     cache.note_commit(model.revision(), &listing.commit)?;
     Ok(FetchedModel { folder: snapshot, commit: listing.commit, downloaded })
+}
+
+/// A file of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubFile {
+    /// Its path in the repository.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether the cache has it.
+    pub here: bool,
+}
+
+/// What a model consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubContents {
+    /// The commit that the revision stands for now.
+    pub commit: String,
+    /// The files that [`fetch`] would bring.
+    pub files: Vec<HubFile>,
+}
+
+/// Asks what a model consists of, without fetching any of it. `progress` is called as by [`fetch`].
+pub fn look(
+    model: &HubModel,
+    options: &HubOptions,
+    progress: &mut dyn FnMut(&HubProgress) -> Control,
+) -> Result<HubContents, HubError> {
+    model.check()?;
+    let cache = ModelCache::new(&options.cache, &model.repo);
+    if options.offline {
+        let found = find(model, options, &cache)?;
+        let names = model.file.clone().map_or_else(|| files::present(&found.folder), |file| vec![file]);
+        let size = |name: &str| std::fs::metadata(found.folder.join(name)).map_or(0, |there| there.len());
+        let files = names.into_iter().map(|name| HubFile { size: size(&name), name, here: true }).collect();
+        return Ok(HubContents { commit: found.commit, files });
+    }
+    let connection = Connection::new(&model.repo, options)?;
+    let mut watch = Watch { repo: &model.repo, progress, state: HubProgress::default() };
+    let listing = connection.list(model.revision(), &mut watch)?;
+    let snapshot = cache.snapshot(&listing.commit);
+    let Plan { here, waiting } = plan(model, &connection, &listing, &snapshot, &mut watch)?;
+    let here = here.into_iter().map(|(name, size)| HubFile { name, size, here: true });
+    let waiting = waiting.into_iter().map(|file| HubFile { name: file.name, size: file.size, here: false });
+    Ok(HubContents { commit: listing.commit, files: here.chain(waiting).collect() })
+}
+
+/// What of a model is in the cache, with its sizes, and what has to come.
+struct Plan {
+    here: Vec<(String, u64)>,
+    waiting: Vec<RemoteFile>,
+}
+
+fn plan(
+    model: &HubModel,
+    connection: &Connection,
+    listing: &Listing,
+    snapshot: &Path,
+    watch: &mut Watch,
+) -> Result<Plan, HubError> {
+    let mut plan = Plan { here: Vec::new(), waiting: Vec::new() };
+    for name in choose(model, listing)? {
+        match std::fs::metadata(snapshot.join(&name)) {
+            Ok(there) => plan.here.push((name, there.len())),
+            Err(_) => plan.waiting.push(connection.describe(&name, listing, watch)?),
+        }
+    }
+    Ok(plan)
 }
 
 /// The files of a model to fetch.

@@ -207,7 +207,7 @@ impl App {
             .frame(Frame::popup(ui.style()).inner_margin(Margin::same(theme::SCREEN as i8)))
             .show(ui.ctx(), |ui| {
                 ui.set_width(420.0);
-                let open = self.jobs.open_count();
+                let open = self.jobs.open_count() + usize::from(self.models.is_working());
                 if open > 0 {
                     ui.label(theme::heading(if open == 1 {
                         "A job is still running"

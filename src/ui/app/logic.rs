@@ -1,9 +1,7 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{
-    App, AppCommand, Command, DataReply, JobState, ModelsReply, Opening, Product, Reply, Request, Told,
-};
+use super::{App, AppCommand, Command, DataReply, JobState, Opening, Product, Reply, Request, Told};
 use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
@@ -98,13 +96,10 @@ impl App {
                 self.library.sets.insert(set, Some(result));
             }
             Reply::Data(reply) => self.take_data(reply),
-            Reply::Models(ModelsReply::Added(result)) => {
-                if result.is_ok() {
-                    self.loader.send(Request::Refresh);
-                }
-                self.models.added(result);
-            }
             Reply::Evaluate(reply) => self.evaluate.take(reply),
+            Reply::Models(reply) => self.take_models(reply),
+            Reply::Work(reply) => self.take_work(reply),
+            Reply::Chat(reply) => self.models.chat.take(reply),
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {
@@ -147,6 +142,8 @@ impl App {
     }
 
     pub(super) fn may_close(&self) -> bool {
-        self.jobs.open_count() == 0 && (self.data.is_saved() || self.data.gave_up())
+        self.jobs.open_count() == 0
+            && !self.models.is_working()
+            && (self.data.is_saved() || self.data.gave_up())
     }
 }

@@ -13,14 +13,17 @@ mod screen;
 
 pub use command::{
     About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
-    ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
+    ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
+pub use loader::next_serial;
 pub use loader::{
     AnswerRequest, DataReply, DataRequest, EvaluateReply, EvaluateRequest, Found, InspectedAnswer, Loader,
     ModelView, ModelsReply, ModelsRequest, Reply, Request, Snapshot, Strip, StripKind, StripRequest,
     StripToken,
 };
+pub use loader::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
+pub use loader::{HubView, HubWish, NO_HUB, Work, WorkEvent, WorkReply, WorkRequest};
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;
 
@@ -247,6 +250,8 @@ impl App {
     /// Forgets what belongs to the project that was open: another is about to be.
     fn forget_project(&mut self) {
         self.library = Library::default();
+        // The chat's models are another project's; where its thread is busy, the next request frees them.
+        let _ = self.loader.chat(ChatRequest::Keep(Vec::new()));
         self.jobs = JobBoard::default();
         self.focus = Focus::default();
         self.overview = OverviewScreen::default();

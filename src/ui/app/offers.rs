@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand, Offer,
-    Opening, Screen, Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand, ModelsPage,
+    Offer, Opening, Screen, Theme,
 };
 use crate::ui::terms::Term;
 
@@ -53,8 +53,35 @@ impl App {
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));
         }
+        offers.extend(ModelsPage::ALL.into_iter().map(|page| Offer::now(ModelsCommand::Page(page))));
+        let blocked = project.read_only.then_some("Another window has this project open.");
+        offers.push(Offer::unless(ModelsCommand::AddDemoPair, blocked));
+        if self.models.is_working() {
+            offers.push(Offer::now(ModelsCommand::StopWork));
+        }
+        if self.models.removed.is_some() {
+            offers.push(Offer::unless(ModelsCommand::PutBack, blocked));
+        }
+        if self.models.chat.is_writing() {
+            offers.push(Offer::now(ModelsCommand::StopAnswer));
+        }
+        let (can_clear, can_restore) = self.models.chat.can_clear();
+        offers.push(Offer::unless(
+            ModelsCommand::ClearChat,
+            (!can_clear).then_some("Nothing has been said in the chat yet."),
+        ));
+        if can_restore {
+            offers.push(Offer::now(ModelsCommand::RestoreChat));
+        }
         for model in &project.models {
             let id = &model.entry.id;
+            offers.push(Offer::now(ModelsCommand::Chat(id.clone())));
+            offers.push(Offer::now(ModelsCommand::TrainFrom(id.clone())));
+            offers.push(Offer::now(ModelsCommand::Export(id.clone())));
+            for change in [ModelsCommand::Edit(id.clone()), ModelsCommand::Remove(id.clone())] {
+                let blocked = project.read_only.then_some("Another window has this project open.");
+                offers.push(Offer::unless(change, blocked));
+            }
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
             offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
         }

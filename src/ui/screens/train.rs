@@ -131,6 +131,12 @@ impl TrainScreen {
         spec
     }
 
+    /// Starts from this model.
+    pub fn start_from(&mut self, model: String) {
+        self.spec.model = model;
+        self.follow = false;
+    }
+
     /// Whether a change of the settings can be taken back, and whether one can be made again.
     #[must_use]
     pub fn can_undo(&self) -> (bool, bool) {

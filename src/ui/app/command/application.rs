@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub enum Wish {
     /// The folder of a model that is to be added.
     ModelFolder,
+    /// Where a model is exported to.
+    ExportFolder,
     /// The folder of a project that is to be opened or made.
     ProjectFolder,
     /// Where a report is written to.
@@ -89,6 +91,10 @@ impl AppCommand {
                     Wish::ModelFolder => (
                         "Choose folder…",
                         "Picks a folder with config.json, model.safetensors and tokenizer.json.",
+                    ),
+                    Wish::ExportFolder => (
+                        "Choose where to export…",
+                        "Picks the folder in which the model gets a folder of its own.",
                     ),
                     Wish::ProjectFolder => ("Choose project folder…", "Picks the folder of a project."),
                     Wish::ReportFile => {
@@ -173,6 +179,7 @@ impl AppCommand {
             Self::Palette,
             Self::Choose(Wish::ProjectFolder),
             Self::Choose(Wish::ModelFolder),
+            Self::Choose(Wish::ExportFolder),
             Self::Choose(Wish::ReportFile),
             Self::OpenFolder("…".into()),
             Self::NewProject(PathBuf::new(), String::new()),

@@ -16,7 +16,7 @@ pub use evaluate::EvaluateCommand;
 pub use generate::GenerateCommand;
 pub use inspect::InspectCommand;
 pub use jobs::JobCommand;
-pub use models::ModelsCommand;
+pub use models::{ModelsCommand, ModelsPage};
 pub use report::ReportCommand;
 pub use train::TrainCommand;
 

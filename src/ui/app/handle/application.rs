@@ -68,7 +68,7 @@ impl App {
             AppCommand::Reveal(path) => self.reveal(&path),
             AppCommand::CloseMessage => self.told = None,
             AppCommand::Quit => {
-                if self.jobs.open_count() > 0 || self.data.cannot_save() {
+                if self.jobs.open_count() > 0 || self.models.is_working() || self.data.cannot_save() {
                     self.asking_to_quit = true;
                 } else {
                     self.quitting = true;
@@ -81,6 +81,7 @@ impl App {
                 for id in open {
                     self.queue.cancel(id);
                 }
+                self.models.forget_work();
                 self.data.give_up();
                 self.asking_to_quit = false;
                 self.quitting = true;
@@ -95,6 +96,7 @@ impl App {
         let ctx = ctx.clone();
         let (title, kind) = match wish {
             Wish::ModelFolder => ("Choose the folder of a model", PickKind::Folder),
+            Wish::ExportFolder => ("Choose where the model is exported to", PickKind::Folder),
             Wish::ProjectFolder => ("Choose the folder of a project", PickKind::Folder),
             Wish::ReportFile => ("Choose where the report is saved", PickKind::NewFile("report.html")),
         };
@@ -112,7 +114,8 @@ impl App {
     /// Hands a choice on to whoever asked for it.
     pub(in crate::ui::app) fn picked(&mut self, wish: Wish, chosen: Option<PathBuf>) {
         match wish {
-            Wish::ModelFolder => self.models.folder_picked(chosen),
+            Wish::ModelFolder => self.models.add.folder_picked(chosen),
+            Wish::ExportFolder => self.models.export_folder_picked(chosen),
             Wish::ProjectFolder => self.settings.folder_picked(chosen),
             Wish::ReportFile => self.report.file_picked(chosen),
         }
@@ -121,7 +124,7 @@ impl App {
     /// Leaves this project for another, once nothing of it can be lost: edits that are not on the disk yet are written
     /// first, and jobs, which belong to it, have to end.
     fn change_project(&mut self, ctx: &egui::Context, command: AppCommand) {
-        if self.jobs.open_count() > 0 {
+        if self.jobs.open_count() > 0 || self.models.is_working() {
             self.told = Some(Told::error(BUSY));
             return;
         }

@@ -1,16 +1,20 @@
-//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
-//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project,
+//! `inspector` runs models over single answers, `chat` lets them answer. The window sends requests and drains replies; it never waits.
 
+mod chat;
 mod data;
 mod evaluate;
 mod inspector;
 mod models;
 mod room;
+mod work;
 
+pub use chat::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use evaluate::{EvaluateReply, EvaluateRequest, Found};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use work::{HubView, HubWish, NO_HUB, Work, WorkEvent, WorkReply, WorkRequest};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;
@@ -20,6 +24,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Replies that wait for the window at most; a sleeping window makes the worker wait, not the memory grow.
 const WAITING: usize = 64;
@@ -174,29 +179,39 @@ pub enum Reply {
     Models(ModelsReply),
     /// To the Evaluate screen.
     Evaluate(EvaluateReply),
+    /// More of a chat.
+    Chat(ChatReply),
+    /// Of long work on models.
+    Work(WorkReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
     Trouble(String),
 }
 
-/// The window's end of both threads.
+/// The window's end of the threads.
 pub struct Loader {
     requests: Sender<Request>,
     answers: Sender<AnswerRequest>,
+    chats: Sender<ChatRequest>,
+    work: Sender<WorkRequest>,
     replies: Receiver<Reply>,
     backlog: VecDeque<Request>,
 }
 
 impl Loader {
-    /// Starts both threads. They end when the loader is dropped.
+    /// Starts the threads. They end when the loader is dropped.
     pub fn start(waker: &Waker) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(WAITING);
         let (answers, questions) = bounded(1);
+        let (chats, talk) = bounded(2);
+        let (work, tasks) = bounded(1);
         let (outbox, replies) = bounded(WAITING);
         room::spawn(inbox, outbox.clone(), waker.clone())?;
-        inspector::spawn(questions, outbox, waker.clone())?;
-        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+        inspector::spawn(questions, outbox.clone(), waker.clone())?;
+        chat::spawn(talk, outbox.clone(), waker.clone())?;
+        work::spawn(tasks, outbox, waker.clone())?;
+        Ok(Self { requests, answers, chats, work, replies, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -209,6 +224,18 @@ impl Loader {
     #[must_use]
     pub fn inspect(&self, request: AnswerRequest) -> bool {
         self.answers.try_send(request).is_ok()
+    }
+
+    /// Asks models to answer; `false` while an earlier request is being answered and more wait.
+    #[must_use]
+    pub fn chat(&self, request: ChatRequest) -> bool {
+        self.chats.try_send(request).is_ok()
+    }
+
+    /// Begins long work on models; `false` while other work is under way.
+    #[must_use]
+    pub fn work(&self, request: WorkRequest) -> bool {
+        self.work.try_send(request).is_ok()
     }
 
     /// Everything that has come back.
@@ -230,6 +257,12 @@ impl Loader {
             }
         }
     }
+}
+
+/// A number that no other request of this process has: what comes late, after another project was opened, is known by it.
+pub fn next_serial() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// What a caught panic said.

@@ -7,6 +7,7 @@ mod folder;
 mod generate_job;
 mod keeper;
 mod memory_check;
+mod preflight;
 mod priority;
 mod progress;
 mod queue;
@@ -16,10 +17,11 @@ mod train_job;
 
 pub use asr_probe::AsrPoint;
 pub use event::{Event, EventKind, JobId};
+pub use preflight::{Check, Light, Subject, preflight};
 pub use priority::stand_back;
 pub use queue::Queue;
 pub use spec::{JobSpec, JudgeAgainSpec, ResumeSpec};
-pub use train_job::{findings, training_data};
+pub use train_job::{findings, training_data, why_not_resume};
 
 use crate::evaluate::EvaluateError;
 use crate::generate::GenerateError;

@@ -83,6 +83,7 @@ impl App {
                     self.report.project_changed(project);
                     self.evaluate.project_changed(project);
                     self.inspect.project_changed(project);
+                    self.train.stale();
                 }
             }
             // A project that was open stays on the screen: what could not be read anew is said above it.
@@ -101,6 +102,7 @@ impl App {
                 }
                 self.models.added(result);
             }
+            Reply::Train(reply) => self.train.take(reply),
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {

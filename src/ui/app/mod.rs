@@ -18,7 +18,8 @@ pub use command::{
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
     AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
-    Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
+    POSITIONS, Rehearsal, Reply, Request, RowToken, RowView, RunCurve, Snapshot, StepRows, Strip, StripKind,
+    StripRequest, StripToken, TrainDesk, TrainReply, TrainRequest, WeightRequest, Weights,
 };
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;

@@ -1,11 +1,13 @@
 //! What the screens are made of: one widget, one file.
 
+mod beta_painter;
 mod bits;
 mod chart;
 mod hidden_text;
 mod job_card;
 mod token_strip;
 
+pub use beta_painter::{BetaPainter, Painting, beta_painter};
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
@@ -14,4 +16,4 @@ pub use bits::{
 pub use chart::{show_chart, show_loss, take_chart_wish};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
-pub use token_strip::{KlToken, kl_strip, training_strip};
+pub use token_strip::{KlToken, kl_strip, row_strip, training_strip};

@@ -1,14 +1,20 @@
-//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
-//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
+//! runs models over single answers, `rehearsal` and `weights` look at runs that have not begun. The window sends requests
+//! and drains replies; it never waits.
 
 mod data;
 mod inspector;
 mod models;
 mod room;
+mod train;
 
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use train::{
+    POSITIONS, Rehearsal, RowToken, RowView, RunCurve, StepRows, TrainDesk, TrainReply, TrainRequest,
+    WeightRequest, Weights,
+};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;
@@ -96,6 +102,8 @@ pub enum Request {
     Data(DataRequest),
     /// Of the Models screen.
     Models(ModelsRequest),
+    /// Of the Train screen.
+    Train(TrainRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -166,6 +174,8 @@ pub enum Reply {
     Data(DataReply),
     /// To the Models screen.
     Models(ModelsReply),
+    /// To the Train screen.
+    Train(TrainReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
@@ -177,6 +187,8 @@ pub struct Loader {
     requests: Sender<Request>,
     answers: Sender<AnswerRequest>,
     replies: Receiver<Reply>,
+    /// Where the Train screen asks what a run would begin with.
+    pub train: TrainDesk,
     backlog: VecDeque<Request>,
 }
 
@@ -187,8 +199,9 @@ impl Loader {
         let (answers, questions) = bounded(1);
         let (outbox, replies) = bounded(WAITING);
         room::spawn(inbox, outbox.clone(), waker.clone())?;
+        let train = TrainDesk::start(&outbox, waker)?;
         inspector::spawn(questions, outbox, waker.clone())?;
-        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+        Ok(Self { requests, answers, replies, train, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.

@@ -124,6 +124,8 @@ impl Show {
             EventKind::Done { message } => self.line(message),
             // The error that ends the command says these.
             EventKind::Stopped { .. } | EventKind::Failed { .. } => {}
+            // The run's folder has it, position by position.
+            EventKind::Measured(_) => {}
         }
     }
 
@@ -152,6 +154,7 @@ fn as_json(event: &EventKind) -> Value {
                 values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             json!({"event": "metric", "step": step, "values": values})
         }
+        EventKind::Measured(point) => json!({"event": "measured", "point": point}),
         EventKind::Asked(point) => json!({"event": "asked", "point": point}),
         EventKind::Suffix(step) => json!({"event": "suffix", "step": step}),
         EventKind::Log(text) => json!({"event": "log", "text": text}),

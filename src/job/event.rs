@@ -2,6 +2,7 @@
 
 use super::AsrPoint;
 use crate::evaluate::GcgLine;
+use crate::train::DynamicsPoint;
 use std::path::PathBuf;
 
 /// Names a job in its queue.
@@ -46,6 +47,8 @@ pub enum EventKind {
         /// Name and value.
         values: Vec<(&'static str, f64)>,
     },
+    /// What was measured at each answer position.
+    Measured(Box<DynamicsPoint>),
     /// How often the model in training gave a harmful answer.
     Asked(Box<AsrPoint>),
     /// A search for a suffix did a step.

@@ -4,6 +4,7 @@ use super::{CancelToken, Ending, EventKind, JobError, JobSpec, Surroundings, gua
 use crate::files::{self, AppendLog};
 use crate::project::{DONE, Manifest, Project, ProjectError, STOPPED};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a job's body has at hand.
@@ -64,33 +65,7 @@ impl Desk<'_> {
 
     /// Notes the hash of a model's weights and tokenizer in the manifest.
     pub(super) fn hash_model(&mut self, id: &str, folder: &Path) -> Result<(), JobError> {
-        let files: Vec<PathBuf> = if folder.is_file() {
-            vec![folder.to_owned()]
-        } else {
-            let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
-            entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
-        };
-        self.hash_files(&format!("models/{id}"), files)?;
-        // An adapter is nothing without what it stands on.
-        if let Ok(base) = crate::model::base_folder(folder)
-            && base != folder
-            && let Ok(entries) = std::fs::read_dir(&base)
-        {
-            let files = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-            self.hash_files(&format!("models/{id}/base"), files)?;
-        }
-        Ok(())
-    }
-
-    /// Notes the hashes of those files that decide what a model says.
-    fn hash_files(&mut self, group: &str, files: Vec<PathBuf>) -> Result<(), JobError> {
-        for path in files {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let weights = path.extension().is_some_and(|e| e == "safetensors" || e == "gguf");
-            if weights || DECISIVE.contains(&name) {
-                self.manifest.hashes.insert(format!("{group}/{name}"), hash(&path)?);
-            }
-        }
+        self.manifest.hashes.extend(model_hashes(id, folder)?);
         Ok(())
     }
 
@@ -108,6 +83,43 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// The hashes of a model's weights and tokenizer, and of what it stands on if it is an adapter, by their names in a manifest.
+pub(super) fn model_hashes(id: &str, folder: &Path) -> Result<BTreeMap<String, String>, JobError> {
+    let mut hashes = BTreeMap::new();
+    let files: Vec<PathBuf> = if folder.is_file() {
+        vec![folder.to_owned()]
+    } else {
+        let entries = std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e))?;
+        entries.filter_map(Result::ok).map(|entry| entry.path()).collect()
+    };
+    hash_files(&format!("models/{id}"), files, &mut hashes)?;
+    // An adapter is nothing without what it stands on.
+    if let Ok(base) = crate::model::base_folder(folder)
+        && base != folder
+        && let Ok(entries) = std::fs::read_dir(&base)
+    {
+        let files = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        hash_files(&format!("models/{id}/base"), files, &mut hashes)?;
+    }
+    Ok(hashes)
+}
+
+/// Adds the hashes of those files that decide what a model says.
+fn hash_files(
+    group: &str,
+    files: Vec<PathBuf>,
+    hashes: &mut BTreeMap<String, String>,
+) -> Result<(), JobError> {
+    for path in files {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let weights = path.extension().is_some_and(|e| e == "safetensors" || e == "gguf");
+        if weights || DECISIVE.contains(&name) {
+            hashes.insert(format!("{group}/{name}"), hash(&path)?);
+        }
+    }
+    Ok(())
 }
 
 /// Makes the job's folder, does `body` in it, and writes how it ended: also after an error, a stop or a panic.

@@ -109,6 +109,7 @@ impl Keeper {
     fn measured(&mut self, desk: &mut Desk, report: &StepReport, trainer: &Trainer) -> Result<(), JobError> {
         for point in &report.dynamics {
             self.dynamics.json(point).map_err(|e| keep(self.dynamics.path(), &e))?;
+            desk.emit(EventKind::Measured(Box::new(point.clone())));
         }
         let every = report.total.div_ceil(self.points.max(1)).max(1);
         if report.step.is_multiple_of(every) || report.step == report.total {

@@ -6,6 +6,45 @@ use crate::model::{
 };
 use crate::train::TrainSpec;
 
+/// What a run needs of the memory that is free, in words, or what is short; `None` where it is not known.
+pub(super) fn memory_of(
+    config: &Config,
+    spec: &TrainSpec,
+    lengths: &[usize],
+) -> Option<Result<String, String>> {
+    let free = available_memory()?;
+    match shortage(config, spec, lengths, free) {
+        Ok(Some(message)) => Some(Err(message)),
+        Ok(None) => {
+            let rows = rows_at_once(spec, lengths);
+            let work = spec.lora.as_ref().map_or(Work::TrainAll, |lora| Work::TrainAdapter(lora.config()));
+            let need =
+                model::estimate(config, &work, rows, mean_length(lengths, rows), spec.checkpointing).ok()?;
+            Some(Ok(format!(
+                "About {} is needed, and {} can be had.",
+                readable_size(need.total()),
+                readable_size(free)
+            )))
+        }
+        Err(e) => {
+            log::warn!("the memory of the run cannot be estimated: {e}");
+            None
+        }
+    }
+}
+
+/// Rows of the largest step that are in memory together.
+fn rows_at_once(spec: &TrainSpec, lengths: &[usize]) -> usize {
+    let all = lengths.len().max(1);
+    spec.rows_at_once.unwrap_or(all).min(all)
+}
+
+/// Tokens of the longest `rows` rows, on average: rows of unequal length take what as many of their mean length take.
+fn mean_length(lengths: &[usize], rows: usize) -> usize {
+    let longest = &lengths[..rows.min(lengths.len())];
+    longest.iter().sum::<usize>().div_ceil(longest.len().max(1))
+}
+
 /// Memory that can still be had, in bytes; `None` where the system does not say.
 #[must_use]
 pub fn available_memory() -> Option<u64> {
@@ -41,13 +80,8 @@ fn shortage(
     lengths: &[usize],
     free: u64,
 ) -> Result<Option<String>, ModelError> {
-    let all_rows = lengths.len().max(1);
-    let rows = spec.rows_at_once.unwrap_or(all_rows).min(all_rows);
-    // Rows of unequal length take what as many of their mean length take.
-    let mean = |rows: usize| {
-        let longest = &lengths[..rows.min(lengths.len())];
-        longest.iter().sum::<usize>().div_ceil(longest.len().max(1))
-    };
+    let rows = rows_at_once(spec, lengths);
+    let mean = |rows: usize| mean_length(lengths, rows);
     let work = || spec.lora.as_ref().map_or(Work::TrainAll, |lora| Work::TrainAdapter(lora.config()));
     let need = |work: &Work, rows, checkpointing| -> Result<MemoryEstimate, ModelError> {
         model::estimate(config, work, rows, mean(rows), checkpointing)

@@ -166,7 +166,11 @@ impl Shared {
         let expendable = matches!(event.kind, EventKind::Progress { .. });
         let on_disk = matches!(
             event.kind,
-            EventKind::Metric { .. } | EventKind::Asked(_) | EventKind::Suffix(_) | EventKind::Log(_)
+            EventKind::Metric { .. }
+                | EventKind::Measured(_)
+                | EventKind::Asked(_)
+                | EventKind::Suffix(_)
+                | EventKind::Log(_)
         );
         let mut event = match self.events.try_send(event) {
             Ok(()) => {

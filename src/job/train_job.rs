@@ -1,7 +1,7 @@
 //! A training run: data sets and checkpoint in, a new model of the project out.
 
 use super::asr_probe::AsrProbe;
-use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep};
+use super::folder::{Desk, Outcome, go_on_in_folder, hash, in_folder, keep, model_hashes};
 use super::keeper::{CHECKPOINTS, Keeper, cut_logs_back};
 use super::memory_check::refuse_what_does_not_fit;
 use super::reference_cache::add_reference;
@@ -48,35 +48,7 @@ pub(super) fn resume(
     run: &str,
     around: &mut Surroundings,
 ) -> Result<Ending, JobError> {
-    let cannot = |reason: String| JobError::CannotResume { run: run.to_owned(), reason };
-    let RunInfo { spec, mut manifest, folder, .. } = project.run(run)?;
-    if manifest.is_done() {
-        return Err(cannot("it has come to its end. Its model is on the Models screen.".to_owned()));
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    if manifest.plumbline != version {
-        return Err(cannot(format!(
-            "it was begun by Plumbline {}, and this is {version}, which may compute otherwise. Go on with that version, or \
-             start a new run with the same settings.",
-            manifest.plumbline
-        )));
-    }
-    let path = folder.join("spec.toml");
-    if manifest.hashes.get("spec.toml").is_some_and(|known| hash(&path).is_ok_and(|now| now != *known)) {
-        return Err(cannot(format!(
-            "{} was changed after the run had begun. Undo the change, or start a new run.",
-            path.display()
-        )));
-    }
-    if let Some(model) = project.model(&spec.name)
-        && !project.root().join(&model.location).starts_with(&folder)
-    {
-        return Err(cannot(format!(
-            "the project has got another model \"{}\" meanwhile. Remove it from the project, or start a new run.",
-            spec.name
-        )));
-    }
-    refuse_what_cannot_run(project, &spec)?;
+    let RunInfo { spec, mut manifest, folder, .. } = may_go_on(project, run)?;
     let sound = |saved: &Saved| match saved.check() {
         Ok(()) => true,
         Err(e) => {
@@ -105,8 +77,66 @@ pub(super) fn resume(
     ending.inspect(clear_checkpoints)
 }
 
+/// The run, unless something that can be said at once keeps it from going on.
+fn may_go_on(project: &Project, run: &str) -> Result<RunInfo, JobError> {
+    let cannot = |reason: String| JobError::CannotResume { run: run.to_owned(), reason };
+    let found = project.run(run)?;
+    let RunInfo { spec, manifest, folder, .. } = &found;
+    if manifest.is_done() {
+        return Err(cannot("it has come to its end. Its model is on the Models screen.".to_owned()));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    if manifest.plumbline != version {
+        return Err(cannot(format!(
+            "it was begun by Plumbline {}, and this is {version}, which may compute otherwise. Go on with that version, or \
+             start a new run with the same settings.",
+            manifest.plumbline
+        )));
+    }
+    let path = folder.join("spec.toml");
+    if manifest.hashes.get("spec.toml").is_some_and(|known| hash(&path).is_ok_and(|now| now != *known)) {
+        return Err(cannot(format!(
+            "{} was changed after the run had begun. Undo the change, or start a new run.",
+            path.display()
+        )));
+    }
+    if let Some(model) = project.model(&spec.name)
+        && !project.root().join(&model.location).starts_with(folder)
+    {
+        return Err(cannot(format!(
+            "the project has got another model \"{}\" meanwhile. Remove it from the project, or start a new run.",
+            spec.name
+        )));
+    }
+    refuse_what_cannot_run(project, spec)?;
+    Ok(found)
+}
+
+/// Why a run cannot go on, in words; `None` if it can. Reads and hashes what the run was begun with, which takes a while where the
+/// model is large.
+pub fn why_not_resume(project: &Project, run: &str) -> Option<String> {
+    let same = || -> Result<(), JobError> {
+        let RunInfo { spec, manifest, folder, .. } = may_go_on(project, run)?;
+        let mut now = BTreeMap::from([("spec.toml".to_owned(), hash(&folder.join("spec.toml"))?)]);
+        now.extend(model_hashes(&spec.model, &project.model_folder(&spec.model)?)?);
+        if let Some(ImportanceSource::KlToBase { base }) = spec.importance.as_ref().map(|spec| &spec.from) {
+            now.extend(model_hashes(base, &project.model_folder(base)?)?);
+        }
+        let asked = spec.asr_probe.as_ref().map(|probe| &probe.prompts);
+        for set in std::iter::once(&spec.data).chain(&spec.anchor).chain(asked) {
+            now.insert(format!("datasets/{set}.jsonl"), project.dataset_hash(set)?);
+        }
+        same_inputs(run, &manifest.hashes, &now)
+    };
+    match same() {
+        Ok(()) => None,
+        Err(JobError::CannotResume { reason, .. }) => Some(super::sentence(&reason)),
+        Err(other) => Some(super::sentence(&other.to_string())),
+    }
+}
+
 /// What can be said before anything heavy is read.
-fn refuse_what_cannot_run(project: &Project, spec: &TrainSpec) -> Result<(), JobError> {
+pub(super) fn refuse_what_cannot_run(project: &Project, spec: &TrainSpec) -> Result<(), JobError> {
     let problems = JobSpec::Train(spec.clone()).check();
     if !problems.is_empty() {
         return Err(JobError::Spec(problems));

@@ -268,6 +268,12 @@ impl Project {
         Ok(Self { root: root.to_owned(), file, lock: Lock::take(root) })
     }
 
+    /// Opens a project to look at: nothing can be written through it, and nobody is kept from writing.
+    pub fn look(root: &Path) -> Result<Self, ProjectError> {
+        let lock = Err("it was opened to look at".to_owned());
+        Ok(Self { root: root.to_owned(), file: ProjectFile::load(root)?, lock })
+    }
+
     /// Opens a project for a job: shares the right to write with the opener in this process, if there is one. A
     /// project that another process has open is refused.
     pub fn attach(root: &Path) -> Result<Self, ProjectError> {

@@ -20,6 +20,9 @@ pub struct BetaSchedule {
     pub drawn: Vec<f64>,
 }
 
+/// β of [`BetaSchedule::off`].
+const NEARLY_NOTHING: f64 = 0.01;
+
 impl Default for BetaSchedule {
     fn default() -> Self {
         Self { first: 0.5, early: 2.0, early_until: 5, tail: 0.1, drawn: Vec::new() }
@@ -47,6 +50,30 @@ impl BetaSchedule {
         Self { first: beta, early: beta, early_until: 1, tail: beta, drawn: Vec::new() }
     }
 
+    /// So small everywhere that the objective is nearly plain fine-tuning: as β → 0 every gradient weight goes to 1.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::uniform(NEARLY_NOTHING)
+    }
+
+    /// Sets `β_t` of one position; all others stay as they are.
+    pub fn paint(&mut self, t: usize, beta: f64) {
+        let t = t.max(1);
+        while self.drawn.len() < t {
+            self.drawn.push(self.at(self.drawn.len() + 1));
+        }
+        self.drawn[t - 1] = beta;
+    }
+
+    /// Sets β of all positions behind `painted`; those up to it stay as they are.
+    pub fn paint_tail(&mut self, painted: usize, beta: f64) {
+        if painted > 0 {
+            self.paint(painted, self.at(painted));
+        }
+        self.drawn.truncate(painted);
+        (self.first, self.early, self.tail) = (self.at(1), beta, beta);
+    }
+
     /// What keeps it from being a schedule, in words.
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {
@@ -65,6 +92,19 @@ mod tests {
         let beta = BetaSchedule::default();
         let values: Vec<f64> = (1..=7).map(|t| beta.at(t)).collect();
         assert_eq!(values, [0.5, 2.0, 2.0, 2.0, 2.0, 0.1, 0.1]);
+    }
+
+    #[test]
+    fn painting_one_position_leaves_the_others() {
+        let mut beta = BetaSchedule::default();
+        beta.paint(3, 7.0);
+        assert_eq!((1..=7).map(|t| beta.at(t)).collect::<Vec<_>>(), [0.5, 2.0, 7.0, 2.0, 2.0, 0.1, 0.1]);
+        beta.paint_tail(10, 0.4);
+        let values: Vec<f64> = [1, 3, 5, 6, 10, 11, 99].map(|t| beta.at(t)).into();
+        assert_eq!(values, [0.5, 7.0, 2.0, 0.1, 0.1, 0.4, 0.4]);
+        beta.paint(10, 3.0);
+        assert_eq!((beta.at(9), beta.at(10), beta.at(11), beta.problem()), (0.1, 3.0, 0.4, None));
+        assert_eq!(BetaSchedule::off().problem(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod beta;
 mod check;
+mod difference;
 mod dynamics;
 mod importance;
 mod objective;
@@ -10,19 +11,22 @@ mod plan;
 mod saved;
 mod spec;
 mod trainer;
+mod weights;
 
 pub use beta::BetaSchedule;
 pub use check::{Finding, HeldOut, check_rows};
+pub use difference::{Difference, differences};
 pub use dynamics::{Dynamics, DynamicsPoint, DynamicsSpec};
 pub use importance::{Importance, ImportanceSource, ImportanceSpec, learn_beta};
-pub use objective::{Objective, Targets};
+pub use objective::{Objective, Targets, gradient_weight};
 pub use optimiser::{AdamW, learning_rate};
-pub use plan::{Rows, TrainingData};
+pub use plan::{Fit, Rows, SeenRow, TrainingData, rows_of_step};
 pub use saved::{Checkpoints, Saved, SavedState};
 pub use spec::{
     AsrProbeSpec, LoraSpec, MultiTurnSpec, Normalisation, Recipe, Schedule, SpecProblem, TrainSpec,
 };
 pub use trainer::{Outcome, StepReport, Trainer, first_batch, reference_log_probs, train};
+pub use weights::{TokenLogProbs, WeightAt, sample_rows};
 
 use crate::model::ModelError;
 use crate::text::TextError;

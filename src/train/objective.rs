@@ -9,6 +9,15 @@ use crate::text::Encoded;
 /// of the authors' code).
 const WEIGHT_FLOOR: f64 = 1e-3;
 
+/// `w_t` = `2σ(β_t` · (log `π_aligned(y_t)` − log `π_θ(y_t)`)) (Qi et al., §4.1): by how much the gradient of the
+/// constrained objective is that of the cross-entropy. 1 at the start, where both models are the same; below 1 once the
+/// token has become more probable; not let fall below 1e-3.
+#[must_use]
+pub fn gradient_weight(beta: f64, aligned: f32, log_prob: f32) -> f64 {
+    let gap = beta * (f64::from(log_prob) - f64::from(aligned));
+    (2.0 / (1.0 + gap.exp())).max(WEIGHT_FLOOR)
+}
+
 /// The trained tokens of some rows: what they are, their loss weights, and their position t in their answer.
 #[derive(Clone, Debug)]
 pub struct Targets {
@@ -138,7 +147,7 @@ impl<'a> Objective<'a> {
             Self::Constrained { reference, betas } => {
                 let (beta, count) = (betas[i], betas.len() as f64);
                 let gap = beta * (f64::from(log_prob) - f64::from(reference[i]));
-                let weight = (2.0 / (1.0 + gap.exp())).max(WEIGHT_FLOOR);
+                let weight = gradient_weight(beta, reference[i], log_prob);
                 (2.0 / beta * softplus(-gap) / count, (-weight / count) as f32)
             }
         }
@@ -152,6 +161,16 @@ fn softplus(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_is_learnt_weighs_less_the_less_probable_it_was() {
+        let weight = |beta, aligned| gradient_weight(beta, aligned, 0.0);
+        assert!((gradient_weight(2.0, -3.0, -3.0) - 1.0).abs() < 1e-12, "both models are the same");
+        assert!((weight(0.5, -2.0) - 2.0 / (1.0 + 1f64.exp())).abs() < 1e-12);
+        assert!(weight(2.0, -2.0) < weight(0.5, -2.0) && weight(0.5, -4.0) < weight(0.5, -2.0));
+        assert!(gradient_weight(1.0, -1.0, -2.0) > 1.0, "what has become less probable is pulled back");
+        assert!((weight(100.0, -9.0) - WEIGHT_FLOOR).abs() < 1e-12);
+    }
 
     #[test]
     fn parts_hold_the_same_targets() {

@@ -52,25 +52,7 @@ impl TrainingData {
             Rows::Recovery(rows) => {
                 let mut lengths = Vec::with_capacity(rows.len());
                 for row in rows {
-                    let deepest = row.cut.unwrap_or(spec.depths.max);
-                    let levels = spec.levels.iter().flat_map(|level| &level.templates);
-                    let own =
-                        row.refusals.iter().map(|refusal| &refusal.text).filter(|_| spec.levels.is_empty());
-                    let mut most = 0;
-                    for refusal in levels.chain(own) {
-                        let row = codec.recovery(&row.context, &row.harmful, refusal, deepest)?;
-                        most = most.max(row.ids.len());
-                    }
-                    // A turn later, the whole harmful answer may stand in the row, and what the user says then.
-                    if let Some(multi_turn) = &spec.multi_turn {
-                        let harmful = codec.answer(&row.harmful)?.len();
-                        let mut between = 0;
-                        for request in &multi_turn.requests {
-                            let turn = [Message::user(request.as_str())];
-                            between = between.max(codec.prompt(&turn)?.len() + 1);
-                        }
-                        most += harmful.saturating_sub(deepest) + between;
-                    }
+                    let most = longest_of(row, codec, spec)?;
                     lengths.extend(std::iter::repeat_n(most, spec.recovery_points.max(1)));
                 }
                 lengths
@@ -87,6 +69,116 @@ impl TrainingData {
         let count = all.len();
         Ok(longest(all, count))
     }
+}
+
+/// Tokens of the longest row that a recovery example can become.
+fn longest_of(row: &RecoveryExample, codec: &Codec, spec: &TrainSpec) -> Result<usize, TrainError> {
+    let deepest = row.cut.unwrap_or(spec.depths.max);
+    let levels = spec.levels.iter().flat_map(|level| &level.templates);
+    let own = row.refusals.iter().map(|refusal| &refusal.text).filter(|_| spec.levels.is_empty());
+    let mut most = 0;
+    for refusal in levels.chain(own) {
+        let row = codec.recovery(&row.context, &row.harmful, refusal, deepest)?;
+        most = most.max(row.ids.len());
+    }
+    // A turn later, the whole harmful answer may stand in the row, and what the user says then.
+    if let Some(multi_turn) = &spec.multi_turn {
+        let harmful = codec.answer(&row.harmful)?.len();
+        let mut between = 0;
+        for request in &multi_turn.requests {
+            let turn = [Message::user(request.as_str())];
+            between = between.max(codec.prompt(&turn)?.len() + 1);
+        }
+        most += harmful.saturating_sub(deepest) + between;
+    }
+    Ok(most)
+}
+
+/// How the rows of a run fit into its longest row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// Rows, anchor included.
+    pub rows: usize,
+    /// Rows that are or can become longer than what is allowed: their ends are cut off.
+    pub too_long: usize,
+    /// Tokens of the longest.
+    pub longest: usize,
+    /// Rows of which no token is trained: their answers are empty, or lie behind the cut.
+    pub untrained: usize,
+}
+
+impl TrainingData {
+    /// How the rows fit into `spec.max_tokens`.
+    pub fn fit(&self, codec: &Codec, spec: &TrainSpec) -> Result<Fit, TrainError> {
+        let mut fit = Fit::default();
+        let mut count = |tokens: usize, trained: bool| {
+            fit.rows += 1;
+            fit.too_long += usize::from(tokens > spec.max_tokens);
+            fit.longest = fit.longest.max(tokens);
+            fit.untrained += usize::from(!trained);
+        };
+        match &self.rows {
+            Rows::Chat(rows) => {
+                for (_, row) in rows {
+                    count(row.ids.len(), has_answer(row) && row.cut(spec.max_tokens).trained() > 0);
+                }
+            }
+            Rows::Recovery(rows) => {
+                for row in rows {
+                    let said = !spec.levels.is_empty()
+                        || row.refusals.iter().any(|refusal| !refusal.text.trim().is_empty());
+                    // The refusal of the shallowest cut is the last to be lost.
+                    let begins = codec.prompt(&row.context)?.len() + row.cut.unwrap_or(0);
+                    count(longest_of(row, codec, spec)?, said && begins < spec.max_tokens);
+                }
+            }
+        }
+        for row in &self.anchor {
+            count(row.ids.len(), has_answer(row) && row.cut(spec.max_tokens).trained() > 0);
+        }
+        Ok(fit)
+    }
+}
+
+/// Whether an answer says more than that it ends.
+fn has_answer(row: &Encoded) -> bool {
+    row.answers.iter().any(|answer| answer.len() > 1)
+}
+
+/// A row as it comes in a step: what the model will see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenRow {
+    /// Id of its example; empty in the anchor.
+    pub id: String,
+    /// Whether it belongs to the anchor.
+    pub anchor: bool,
+    /// Its tokens, cut as in training.
+    pub row: Encoded,
+}
+
+/// The rows of `step`, from 0, as training will see them, and how many steps there are. Where the spec looks for hard
+/// depths, which the model in training decides about, these are the first that are drawn.
+pub fn rows_of_step(
+    codec: &Codec,
+    data: &TrainingData,
+    spec: &TrainSpec,
+    step: usize,
+) -> Result<(Vec<SeenRow>, usize), TrainError> {
+    let plan = Plan::new(codec, data, spec)?;
+    let total = plan.total();
+    let batch = plan.batch(step.min(total.saturating_sub(1)), None)?;
+    let id = |i: &usize| match &data.rows {
+        Rows::Recovery(rows) => rows[*i].id.clone(),
+        Rows::Chat(rows) => rows[*i].0.clone(),
+    };
+    let mut rows: Vec<SeenRow> = batch
+        .rows
+        .into_iter()
+        .zip(&batch.indices)
+        .map(|(row, i)| SeenRow { id: id(i), anchor: false, row })
+        .collect();
+    rows.extend(batch.anchor.into_iter().map(|row| SeenRow { id: String::new(), anchor: true, row }));
+    Ok((rows, total))
 }
 
 /// The rows of one step.

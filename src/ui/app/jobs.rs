@@ -4,6 +4,7 @@ use crate::evaluate::GcgLine;
 use crate::job::{AsrPoint, Event, EventKind, JobId, JobSpec};
 use crate::project::ModelRole;
 use crate::report::{Hue, Series};
+use crate::train::DynamicsPoint;
 use std::path::PathBuf;
 
 /// How a job stands.
@@ -97,6 +98,10 @@ pub struct JobView {
     pub progress: Option<Progress>,
     /// Total loss, recovery loss and anchor loss by step.
     pub loss: Vec<Series>,
+    /// Learning rate, norm of the gradient, and tokens a second, by step.
+    pub gauges: Vec<Series>,
+    /// What was measured at each answer position meanwhile.
+    pub dynamics: Vec<DynamicsPoint>,
     /// The rates of harmful answers that were measured meanwhile.
     pub asked: Vec<AsrPoint>,
     /// The steps of the search for a suffix that is under way.
@@ -140,6 +145,10 @@ impl JobView {
             state: JobState::Waiting,
             progress: None,
             loss,
+            gauges: ["learning rate", "gradient norm", "tokens a second"]
+                .map(|name| Series::plain(name, Hue::Accent))
+                .to_vec(),
+            dynamics: Vec::new(),
             asked: Vec::new(),
             search: Vec::new(),
             log: Vec::new(),
@@ -189,16 +198,20 @@ impl JobView {
             EventKind::Metric { step, values } => {
                 for (name, value) in values {
                     let line = match name {
-                        "loss" => 0,
-                        "recovery_loss" => 1,
-                        "anchor_loss" => 2,
+                        "loss" => &mut self.loss[0],
+                        "recovery_loss" => &mut self.loss[1],
+                        "anchor_loss" => &mut self.loss[2],
+                        "learning_rate" => &mut self.gauges[0],
+                        "gradient_norm" => &mut self.gauges[1],
+                        "tokens_per_second" => &mut self.gauges[2],
                         _ => continue,
                     };
                     if value.is_finite() {
-                        self.loss[line].push(step as f64, value);
+                        line.push(step as f64, value);
                     }
                 }
             }
+            EventKind::Measured(point) => self.dynamics.push(*point),
             EventKind::Asked(point) => self.asked.push(*point),
             EventKind::Suffix(step) => {
                 // One search is shown at a time: the present one.
@@ -334,13 +347,15 @@ mod tests {
         let mut board = JobBoard::default();
         let spec = TrainSpec { name: "deeper".into(), ..TrainSpec::preset(Recipe::Recovery) };
         board.add(JobView::new(7, &JobSpec::Train(spec)));
-        let metric = EventKind::Metric { step: 1, values: vec![("loss", 2.0), ("recovery_loss", f64::NAN)] };
+        let values = vec![("loss", 2.0), ("recovery_loss", f64::NAN), ("tokens_per_second", 5.0)];
+        let metric = EventKind::Metric { step: 1, values };
         assert!(board.take(Event { job: 7, kind: metric }).is_none());
         let done = || Event { job: 7, kind: EventKind::Done { message: "ok".into() } };
         assert!(board.take(done()).is_some(), "the first end is news");
         assert!(board.take(done()).is_none(), "the second is not");
         let job = board.get(7).unwrap();
         assert!(!job.loss[0].is_empty() && job.loss[1].is_empty(), "a loss that is no number is not drawn");
+        assert_eq!(job.gauges[2].points, [[1.0, 5.0]]);
         assert_eq!(board.open_count(), 0);
     }
 }

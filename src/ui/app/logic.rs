@@ -84,6 +84,7 @@ impl App {
                     self.report.project_changed(project);
                     self.evaluate.project_changed(project);
                     self.inspect.project_changed(project);
+                    self.train.stale();
                 }
             }
             // A project that was open stays on the screen: what could not be read anew is said above it.
@@ -100,6 +101,7 @@ impl App {
             Reply::Models(reply) => self.take_models(reply),
             Reply::Work(reply) => self.take_work(reply),
             Reply::Chat(reply) => self.models.chat.take(reply),
+            Reply::Train(reply) => self.train.take(reply),
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {

@@ -16,14 +16,7 @@ pub use command::{
     ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
-pub use loader::next_serial;
-pub use loader::{
-    AnswerRequest, DataReply, DataRequest, EvaluateReply, EvaluateRequest, Found, InspectedAnswer, Loader,
-    ModelView, ModelsReply, ModelsRequest, Reply, Request, Snapshot, Strip, StripKind, StripRequest,
-    StripToken,
-};
-pub use loader::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
-pub use loader::{HubView, HubWish, NO_HUB, Work, WorkEvent, WorkReply, WorkRequest};
+pub use loader::*;
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;
 

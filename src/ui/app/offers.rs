@@ -50,6 +50,7 @@ impl App {
             offers.push(Offer::unless(DataCommand::AddExample, blocked));
             offers.push(Offer::unless(DataCommand::RemoveExample, blocked));
         }
+        offers.extend(self.train.offers(project));
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));
         }

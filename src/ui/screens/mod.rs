@@ -20,4 +20,4 @@ pub use models::ModelsScreen;
 pub use overview::OverviewScreen;
 pub use report::ReportScreen;
 pub use settings::SettingsScreen;
-pub use train::TrainScreen;
+pub use train::{BetaPreset, TrainPane, TrainScreen};

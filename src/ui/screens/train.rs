@@ -1,98 +1,40 @@
-//! Train: a goal, a model, data, and the few settings that matter; then the loss as it falls.
+//! Train: a goal, a model, data, and the few settings that matter; beside them what they do, and the run itself.
 
 mod advanced;
 mod attack;
+mod checks;
+mod compare;
+mod explain;
+mod goal;
+mod lookup;
+mod pane;
+mod protect;
+mod run;
+mod seen;
+
+pub use pane::TrainPane;
+pub use protect::BetaPreset;
 
 use crate::data::{DatasetKind, FineTuningAttack};
-use crate::job::AsrPoint;
-use crate::project::ModelRole;
-use crate::report::{Chart, Scale, Series};
 use crate::train::{Recipe, TrainSpec};
 use crate::ui::app::{
-    AppCommand, Command, EvaluateCommand, JobState, JobView, Product, Screen, TrainCommand, View,
+    AppCommand, JobState, Offer, Product, Rehearsal, Screen, Snapshot, TrainCommand, TrainReply, View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, card, empty_state, field, named_choice, notice, primary_button, progress_with_stop, screen_title,
-    section, show_chart, show_loss,
+    Painting, Tone, empty_state, field, named_choice, notice, primary_button, screen_title,
 };
+use checks::Checks;
+use compare::Compare;
 use eframe::egui::util::undoer::Undoer;
-use eframe::egui::{self, CornerRadius, Frame, Margin, Panel, Sense, Stroke, Ui};
+use eframe::egui::{self, Frame, Margin, Panel, Ui};
 use egui_material_icons::icons;
+use goal::Goal;
+use protect::Protect;
+use seen::Seen;
 
-/// What a person wants to reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goal {
-    Deepen,
-    Protect,
-    Tune,
-    Break,
-}
-
-/// The goals, each with its name, what it does in one sentence, and the field's term.
-const GOALS: [(Goal, &str, &str, &str); 4] = [
-    (
-        Goal::Deepen,
-        "Make the safety deeper",
-        "Teaches the model to refuse even after an answer has begun badly.",
-        "recovery augmentation",
-    ),
-    (
-        Goal::Protect,
-        "Fine-tune on my data and keep it safe",
-        "Learns your data while the first answer tokens stay as they were.",
-        "constrained fine-tuning",
-    ),
-    (
-        Goal::Tune,
-        "Fine-tune plainly",
-        "Learns your data with nothing held back; safety may be lost.",
-        "supervised fine-tuning",
-    ),
-    (
-        Goal::Break,
-        "See how easily it breaks",
-        "Trains a copy as an attacker would, and asks it meanwhile.",
-        "fine-tuning attack",
-    ),
-];
-
-impl Goal {
-    fn of(spec: &TrainSpec) -> Self {
-        match spec.recipe {
-            _ if spec.attack.is_some() => Self::Break,
-            Recipe::Recovery => Self::Deepen,
-            Recipe::Constrained => Self::Protect,
-            Recipe::Sft => Self::Tune,
-        }
-    }
-
-    fn recipe(self) -> Recipe {
-        match self {
-            Self::Deepen => Recipe::Recovery,
-            Self::Protect => Recipe::Constrained,
-            Self::Tune | Self::Break => Recipe::Sft,
-        }
-    }
-
-    /// What it learns from.
-    fn data_kind(self) -> DatasetKind {
-        match self {
-            Self::Deepen | Self::Break => DatasetKind::Recovery,
-            Self::Protect | Self::Tune => DatasetKind::Chat,
-        }
-    }
-
-    /// What its models are called unless somebody names them.
-    fn stem(self) -> &'static str {
-        match self {
-            Self::Deepen => "deepened",
-            Self::Protect => "constrained",
-            Self::Tune => "tuned",
-            Self::Break => "attacked",
-        }
-    }
-}
+/// Runs that the palette offers to compare: the newest.
+const RUNS: usize = 20;
 
 /// The Train screen.
 pub struct TrainScreen {
@@ -105,6 +47,12 @@ pub struct TrainScreen {
     fresh_attack: bool,
     /// The settings as they were, for undo.
     changes: Undoer<TrainSpec>,
+    /// What stands beside the form.
+    pane: TrainPane,
+    protect: Protect,
+    seen: Seen,
+    checks: Checks,
+    compare: Compare,
 }
 
 impl Default for TrainScreen {
@@ -116,6 +64,11 @@ impl Default for TrainScreen {
             steps: String::new(),
             fresh_attack: false,
             changes: Undoer::default(),
+            pane: TrainPane::default(),
+            protect: Protect::default(),
+            seen: Seen::default(),
+            checks: Checks::default(),
+            compare: Compare::default(),
         }
     }
 }
@@ -164,6 +117,90 @@ impl TrainScreen {
     /// A run with these settings has begun: the next needs another name.
     pub fn started(&mut self) {
         self.named = false;
+    }
+
+    /// Shows a pane; that of β only where there is one.
+    pub fn show_pane(&mut self, pane: TrainPane) {
+        self.pane = pane;
+    }
+
+    /// Sets β at every answer token, as one step of undo.
+    pub fn preset(&mut self, preset: BetaPreset) {
+        self.changes.add_undo(&self.spec);
+        self.spec.beta = preset.schedule();
+        self.pane = TrainPane::Protect;
+    }
+
+    /// Chooses the run whose weights stand beside those of the start.
+    pub fn weigh_at(&mut self, run: Option<String>) {
+        self.protect.weigh_at(run);
+        self.pane = TrainPane::Protect;
+    }
+
+    /// Goes on to the next rows, or back.
+    pub fn move_rows(&mut self, forward: bool) {
+        self.seen.move_on(forward);
+    }
+
+    /// Uncovers the harmful words of the rows, or covers them.
+    pub fn show_harmful(&mut self, open: bool) {
+        self.seen.open(open);
+    }
+
+    /// Takes a run into the comparison, or out of it.
+    pub fn compare(&mut self, run: String, on: bool) {
+        self.compare.set(run, on);
+    }
+
+    /// Fills the form with the settings of a run, as one step of undo.
+    pub fn again(&mut self, spec: &TrainSpec) {
+        self.changes.add_undo(&self.spec);
+        let name = std::mem::take(&mut self.spec.name);
+        self.put_back(Some(TrainSpec { name, title: String::new(), ..spec.clone() }));
+        (self.follow, self.named, self.fresh_attack) = (false, false, false);
+    }
+
+    /// What lies on the disk may have changed: everything is asked for again.
+    pub fn stale(&mut self) {
+        self.checks.stale();
+        self.seen.stale();
+        self.protect.stale();
+        self.compare.stale();
+    }
+
+    /// Takes in what the threads found.
+    pub fn take(&mut self, reply: TrainReply) {
+        match self.protect.take(reply) {
+            Some(TrainReply::Curves(curves)) => self.compare.take_curves(curves),
+            Some(TrainReply::Checks(serial, result)) => self.checks.take(serial, result),
+            Some(TrainReply::Rows(serial, result)) => self.seen.take(serial, result),
+            Some(TrainReply::MayResume(serial, run, why)) => self.compare.take_resume(serial, run, why),
+            Some(TrainReply::Weighing(..) | TrainReply::Weights(..)) | None => {}
+        }
+    }
+
+    /// The actions of this screen that can be taken now.
+    #[must_use]
+    pub fn offers(&self, project: &Snapshot) -> Vec<Offer> {
+        if project.models.is_empty() {
+            return Vec::new();
+        }
+        let constrained = self.spec.recipe == Recipe::Constrained;
+        let why = (!constrained).then_some("Only constrained fine-tuning has a β. Choose its goal first.");
+        let mut offers = Vec::new();
+        for pane in TrainPane::ALL {
+            let blocked = why.filter(|_| pane == TrainPane::Protect);
+            offers.push(Offer::unless(TrainCommand::Show(pane), blocked));
+        }
+        if constrained {
+            let learnt = self.spec.importance.is_some();
+            let why = learnt.then_some("β is learnt; choose \"set by hand\" under Advanced first.");
+            offers.extend(BetaPreset::ALL.map(|preset| Offer::unless(TrainCommand::Preset(preset), why)));
+        }
+        for run in project.runs.iter().take(RUNS) {
+            offers.push(Offer::now(TrainCommand::Compare(run.id.clone(), true)));
+        }
+        offers
     }
 
     fn choose(&mut self, goal: Goal) {
@@ -235,6 +272,9 @@ impl TrainScreen {
         if !self.steps.trim().is_empty() && self.steps.trim().parse::<usize>().is_err() {
             problems.push("The most steps must be a whole number, or empty for no limit.".into());
         }
+        if problems.is_empty() {
+            problems.extend(checks::blocking(&self.checks, &checks::key(&self.spec)));
+        }
         problems
     }
 
@@ -258,8 +298,13 @@ impl TrainScreen {
             return;
         }
         self.fill(view);
-        self.changes.feed_state(ui.input(|input| input.time), &self.spec);
-        self.goals(ui);
+        if !self.protect.is_dragging() {
+            self.changes.feed_state(ui.input(|input| input.time), &self.spec);
+        }
+        self.ask(view);
+        if let Some(goal) = goal::cards(ui, Goal::of(&self.spec)) {
+            self.choose(goal);
+        }
         ui.add_space(theme::GROUP);
         let plain = Frame::new();
         let width = (ui.available_width() * 0.42).clamp(360.0, 480.0);
@@ -294,49 +339,73 @@ impl TrainScreen {
             });
         let right = Frame::new().inner_margin(Margin { left: theme::SCREEN as i8, ..Default::default() });
         egui::CentralPanel::no_frame().frame(right).show(ui, |ui| {
-            egui::ScrollArea::vertical().id_salt("live").auto_shrink(false).show(ui, |ui| live(ui, view));
+            self.beside(ui, view);
         });
     }
 
-    fn goals(&mut self, ui: &mut Ui) {
-        let p = theme::palette(ui);
-        let width = (ui.available_width() - 3.0 * theme::PAD) / 4.0;
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::PAD;
-            for (goal, name, what, term) in GOALS {
-                let chosen = Goal::of(&self.spec) == goal;
-                let response = Frame::new()
-                    .fill(if chosen { p.selected } else { p.surface })
-                    .stroke(Stroke::new(1.0, if chosen { p.accent } else { p.border }))
-                    .corner_radius(CornerRadius::same(theme::RADIUS))
-                    .inner_margin(Margin::same(theme::PAD as i8))
-                    .show(ui, |ui| {
-                        ui.vertical(|ui| {
-                            ui.set_width(width - 2.0 * theme::PAD - 2.0);
-                            // A longer name takes two lines in a narrow window; the cards stay of one height.
-                            ui.set_height(if width < 336.0 { 94.0 } else { 76.0 });
-                            ui.spacing_mut().item_spacing.y = theme::TIGHT;
-                            ui.label(theme::strong(name));
-                            ui.label(theme::small(what));
-                            ui.label(theme::small(term).color(p.weak));
-                        });
-                    })
-                    .response;
-                let click = ui.interact(response.rect, ui.scope_id().with(("goal", name)), Sense::click());
-                click.widget_info(|| egui::WidgetInfo::selected(egui::Role::RadioButton, true, chosen, name));
-                if click.has_focus() {
-                    ui.painter().rect_stroke(
-                        response.rect,
-                        CornerRadius::same(theme::RADIUS),
-                        Stroke::new(2.0, p.accent),
-                        egui::StrokeKind::Outside,
-                    );
-                }
-                if click.on_hover_cursor(egui::CursorIcon::PointingHand).clicked() && !chosen {
-                    self.choose(goal);
-                }
+    /// Asks whether the run can begin, and for the rows if they are looked at.
+    fn ask(&mut self, view: &mut View<'_>) {
+        if self.spec.model.is_empty() || self.spec.data.is_empty() {
+            return;
+        }
+        let key = checks::key(&self.spec);
+        if self.checks.is_free()
+            && self.checks.lacks(&key)
+            && let Some(serial) =
+                view.loader.train.rehearse(&view.project.root, Rehearsal::Checks(Box::new(key.clone())))
+        {
+            self.checks.asked(serial, key);
+        }
+        if self.pane == TrainPane::Rows
+            && let Some((spec, step)) = self.seen.wanted(&self.spec)
+            && let Some(serial) =
+                view.loader.train.rehearse(&view.project.root, Rehearsal::Rows(Box::new(spec.clone()), step))
+        {
+            self.seen.asked(serial, (spec, step));
+        }
+    }
+
+    /// The panes beside the form.
+    fn beside(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        let constrained = self.spec.recipe == Recipe::Constrained;
+        if self.pane == TrainPane::Protect && !constrained {
+            self.pane = TrainPane::Explain;
+        }
+        if self.pane != TrainPane::Protect {
+            self.protect.leave(view);
+        }
+        let key = checks::key(&self.spec);
+        let light = checks::worst(&self.checks, &key);
+        if let Some(pane) = pane::tabs(ui, self.pane, constrained, light) {
+            view.send(TrainCommand::Show(pane));
+        }
+        egui::ScrollArea::vertical().id_salt(("pane", self.pane.name())).auto_shrink(false).show(ui, |ui| {
+            ui.set_width(ui.available_width() - theme::PAD);
+            match self.pane {
+                TrainPane::Explain => explain::show(ui, &self.spec),
+                TrainPane::Protect => self.paint(ui, view),
+                TrainPane::Rows => self.seen.show(ui, &self.spec, view),
+                TrainPane::Checks => checks::show(ui, &self.checks, &key, view),
+                TrainPane::Run => run::show(ui, view),
+                TrainPane::Compare => self.compare.show(ui, view),
             }
+            ui.add_space(theme::GROUP);
         });
+    }
+
+    /// The pane of β. A drag is one step of undo: what was before it, and what came of it.
+    fn paint(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        let before = self.spec.clone();
+        let painting = self.protect.show(ui, &mut self.spec, view);
+        match painting {
+            Painting::Began => self.changes.add_undo(&before),
+            Painting::Ended => {
+                // What was taken back before cannot be made again on top of this.
+                self.changes.feed_state(ui.input(|input| input.time), &self.spec);
+                self.changes.add_undo(&self.spec);
+            }
+            Painting::Still | Painting::Going => {}
+        }
     }
 
     fn form(&mut self, ui: &mut Ui, view: &View<'_>) {
@@ -425,101 +494,4 @@ impl TrainScreen {
         ui.add_space(theme::PAD);
         advanced::show(ui, &mut self.spec, view);
     }
-}
-
-/// The newest training run: its loss, its progress, how it ended and what comes next.
-fn live(ui: &mut Ui, view: &mut View<'_>) {
-    let Some(job) = view.jobs.newest_training() else {
-        card(ui, |ui| {
-            empty_state(
-                ui,
-                icons::ICON_MONITORING,
-                "The run will appear here",
-                "While the model trains you see its loss, its speed and the time left, and can stop it. The window stays free.",
-                None,
-            );
-        });
-        return;
-    };
-    card(ui, |ui| run(ui, job, view.commands));
-}
-
-fn run(ui: &mut Ui, job: &JobView, commands: &mut Vec<Command>) {
-    let p = theme::palette(ui);
-    section(ui, &job.title);
-    if job.is_open() {
-        progress_with_stop(ui, job, commands);
-    }
-    let text = match (&job.progress, &job.state) {
-        (_, JobState::Waiting) => "Waiting for the job before it.".to_owned(),
-        (Some(progress), _) => progress.text(),
-        (None, _) => "Loading the model and the data…".to_owned(),
-    };
-    if job.is_open() || job.progress.is_some() {
-        ui.label(theme::small(text).color(p.weak));
-    }
-    match &job.state {
-        JobState::Done(message) => notice(ui, Tone::Good, message),
-        JobState::Stopped(message) => notice(ui, Tone::Warning, message),
-        JobState::Failed(message) => notice(ui, Tone::Error, message),
-        JobState::Waiting | JobState::Running => {}
-    }
-    if let (JobState::Done(_), Product::Model(model)) = (&job.state, &job.product) {
-        let button = primary_button(ui, icons::ICON_ARROW_FORWARD, "Evaluate it", None);
-        if button.on_hover_text("Measures how safe the new model is beside the one it came from.").clicked() {
-            commands.push(EvaluateCommand::Model(model.clone()).into());
-        }
-        ui.add_space(theme::GAP);
-    }
-    if !job.asked.is_empty() {
-        asked(ui, &job.asked);
-        ui.add_space(theme::GROUP);
-    }
-    let series: Vec<_> = job.loss.iter().filter(|line| !line.is_empty()).cloned().collect();
-    if !series.is_empty() {
-        let height = (ui.clip_rect().bottom() - ui.cursor().top() - 176.0).clamp(168.0, 320.0);
-        show_loss(ui, &series, height);
-    }
-}
-
-/// How often the model in training answers forbidden requests, by step, one line for each way of asking.
-fn asked(ui: &mut Ui, points: &[AsrPoint]) {
-    let mut ways: Vec<&str> = Vec::new();
-    for point in points {
-        if !ways.contains(&point.asked()) {
-            ways.push(point.asked());
-        }
-    }
-    let roles = [ModelRole::Attacked, ModelRole::Aligned, ModelRole::Deepened];
-    let series: Vec<Series> = ways
-        .iter()
-        .zip(roles.iter().cycle())
-        .map(|(way, role)| {
-            let own: Vec<&AsrPoint> = points.iter().filter(|point| point.asked() == *way).collect();
-            let name = match *way {
-                "plain" => "asked plainly".to_owned(),
-                "as the attacker asks" => (*way).to_owned(),
-                setting => format!("prefilled, {}", setting.replace('=', " = ")),
-            };
-            let whiskers = own.iter().map(|point| (point.row.rate.low, point.row.rate.high)).collect();
-            let line = own.iter().map(|point| [point.step as f64, point.row.rate.value()]).collect();
-            Series::of_role(name, *role, line).with_whiskers(whiskers)
-        })
-        .collect();
-    let row = &points[0].row;
-    let note = format!("n = {} requests · {} judge · whiskers are 95 % intervals", row.rate.n, row.judge);
-    let chart = Chart {
-        id: "asked".into(),
-        question: "How often does it answer forbidden requests?".into(),
-        x: "training step".into(),
-        y: "share of harmful answers".into(),
-        meaning: "While the model trains it is asked some forbidden requests now and then. A line that climbs means that \
-                  its refusals give way."
-            .into(),
-        note: note.into(),
-        scale: Scale::Percent,
-        series: series.into(),
-        ..Chart::default()
-    };
-    show_chart(ui, &chart, 168.0);
 }

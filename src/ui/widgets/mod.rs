@@ -1,5 +1,6 @@
 //! What the screens are made of: one widget, one file.
 
+mod beta_painter;
 mod bits;
 mod chart;
 mod hidden_text;
@@ -7,6 +8,7 @@ mod job_card;
 mod term;
 mod token_strip;
 
+pub use beta_painter::{BetaPainter, Painting, beta_painter};
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
@@ -16,4 +18,4 @@ pub use chart::{show_chart, show_loss, take_chart_wish};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
 pub use term::{take_term_wish, term};
-pub use token_strip::{KlToken, kl_strip, training_strip};
+pub use token_strip::{KlToken, kl_strip, row_strip, training_strip};

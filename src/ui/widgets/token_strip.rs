@@ -1,6 +1,7 @@
 //! A text as its tokens: what is context, what is skipped, what is trained; or how far two models differ at each.
 
-use crate::ui::app::{Strip, StripKind};
+use crate::train::BetaSchedule;
+use crate::ui::app::{RowView, Strip, StripKind};
 use crate::ui::theme;
 use eframe::egui::{self, Color32, CornerRadius, FontId, Rect, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
@@ -108,6 +109,45 @@ pub fn training_strip(ui: &mut Ui, strip: &Strip, open: bool) {
             let at = rect.center() - galley.size() / 2.0;
             let ink = if kind == StripKind::Context { p.weak } else { p.ink };
             ui.painter().galley_with_override_text_color(at, galley, ink);
+        }
+    });
+}
+
+/// A row of a batch. Harmful words are covered unless `open`; where there is a β, hovering a trained token tells it.
+pub fn row_strip(ui: &mut Ui, row: &RowView, beta: Option<&BetaSchedule>, open: bool) {
+    let p = theme::palette(ui);
+    let font = FontId::monospace(theme::SMALL);
+    let galleys: Vec<_> = row
+        .tokens
+        .iter()
+        .map(|token| ui.painter().layout_no_wrap(visible(&token.text), font.clone(), p.ink))
+        .collect();
+    let widths: Vec<f32> = galleys.iter().map(|g| g.size().x + 8.0).collect();
+    let name = format!("Row {}: {} tokens, {} trained", row.id, row.tokens.len(), row.trained);
+    flow(ui, &name, &widths, |ui, index, rect| {
+        let token = &row.tokens[index];
+        let ground = match token.position {
+            None => p.token_context,
+            Some(_) if !token.trained => p.token_harmful,
+            Some(_) => Color32::TRANSPARENT,
+        };
+        ui.painter().rect_filled(rect, CornerRadius::same(3), ground);
+        if token.trained {
+            ui.painter().hline(rect.x_range(), rect.bottom() - 1.0, Stroke::new(2.0, p.token_trained));
+        }
+        if token.covered && !open {
+            let bar = Rect::from_center_size(rect.center(), vec2(rect.width() - 8.0, 8.0));
+            ui.painter().rect_filled(bar, CornerRadius::same(4), theme::faded(p.weak, 0.35));
+        } else {
+            let galley = galleys[index].clone();
+            let at = rect.center() - galley.size() / 2.0;
+            let ink = if token.position.is_none() { p.weak } else { p.ink };
+            ui.painter().galley_with_override_text_color(at, galley, ink);
+        }
+        if let (Some(beta), Some(t), true) = (beta, token.position, token.trained) {
+            let id = ui.scope_id().with(("row token", &row.id, index));
+            let response = ui.interact(rect, id, Sense::hover());
+            response.on_hover_text(format!("Answer token {t} · β = {}", beta.at(t)));
         }
     });
 }

@@ -13,6 +13,10 @@ impl App {
         match command {
             AppCommand::Show(screen) => {
                 self.screen = screen;
+                if screen == Screen::Train {
+                    // Its data may have been edited on another screen.
+                    self.train.stale();
+                }
                 // Good news belongs to the screen that it came from; what failed stays until it is read.
                 if self.told.as_ref().is_some_and(|told| told.tone != Tone::Error) {
                     self.told = None;

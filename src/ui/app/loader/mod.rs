@@ -1,5 +1,6 @@
-//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project,
-//! `inspector` runs models over single answers, `chat` lets them answer. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
+//! runs models over single answers, `chat` lets them answer, `work` does what takes long, `rehearsal` and `weights` look at
+//! runs that have not begun. The window sends requests and drains replies; it never waits.
 
 mod chat;
 mod data;
@@ -7,6 +8,7 @@ mod evaluate;
 mod inspector;
 mod models;
 mod room;
+mod train;
 mod work;
 
 pub use chat::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
@@ -14,6 +16,10 @@ pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToke
 pub use evaluate::{EvaluateReply, EvaluateRequest, Found};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use train::{
+    POSITIONS, Rehearsal, RowToken, RowView, RunCurve, StepRows, TrainDesk, TrainReply, TrainRequest,
+    WeightRequest, Weights,
+};
 pub use work::{HubView, HubWish, NO_HUB, Work, WorkEvent, WorkReply, WorkRequest};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
@@ -107,6 +113,8 @@ pub enum Request {
     Models(ModelsRequest),
     /// Of the Evaluate screen.
     Evaluate(EvaluateRequest),
+    /// Of the Train screen.
+    Train(TrainRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -183,6 +191,8 @@ pub enum Reply {
     Chat(ChatReply),
     /// Of long work on models.
     Work(WorkReply),
+    /// To the Train screen.
+    Train(TrainReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
@@ -196,6 +206,8 @@ pub struct Loader {
     chats: Sender<ChatRequest>,
     work: Sender<WorkRequest>,
     replies: Receiver<Reply>,
+    /// Where the Train screen asks what a run would begin with.
+    pub train: TrainDesk,
     backlog: VecDeque<Request>,
 }
 
@@ -210,8 +222,9 @@ impl Loader {
         room::spawn(inbox, outbox.clone(), waker.clone())?;
         inspector::spawn(questions, outbox.clone(), waker.clone())?;
         chat::spawn(talk, outbox.clone(), waker.clone())?;
+        let train = TrainDesk::start(&outbox, waker)?;
         work::spawn(tasks, outbox, waker.clone())?;
-        Ok(Self { requests, answers, chats, work, replies, backlog: VecDeque::new() })
+        Ok(Self { requests, answers, chats, work, replies, train, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.

@@ -27,19 +27,6 @@ pub fn show(ui: &mut Ui, spec: &mut TrainSpec, view: &View<'_>) {
         }
         if spec.recipe == Recipe::Constrained {
             importance(ui, spec, view);
-            pair(
-                ui,
-                ("Protect token 1 (β)", "Larger values hold the token closer to the original model."),
-                DragValue::new(&mut spec.beta.first).range(0.0..=100.0).speed(0.05),
-                ("Protect tokens 2–5 (β)", "Larger values hold the tokens closer to the original model."),
-                DragValue::new(&mut spec.beta.early).range(0.0..=100.0).speed(0.05),
-            );
-            let id = field(ui, "Protect later tokens (β)", "The paper leaves them almost free.");
-            ui.add_sized(
-                [96.0, theme::CONTROL],
-                DragValue::new(&mut spec.beta.tail).range(0.0..=100.0).speed(0.01),
-            )
-            .labelled_by(id);
         }
         pair(
             ui,

@@ -94,7 +94,7 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
 }
 
 /// Nanoseconds that this thread has spent computing: other threads' work and waiting do not count.
-fn thread_time() -> Duration {
+pub fn thread_time() -> Duration {
     // The kernel brings the sum up to date when the thread gives way.
     std::thread::yield_now();
     let text = read(Path::new("/proc/thread-self/schedstat"));

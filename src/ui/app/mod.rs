@@ -12,13 +12,14 @@ mod preferences;
 mod screen;
 
 pub use command::{
-    About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
-    ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
+    About, AppCommand, Ask, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand,
+    JobCommand, ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
-    AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
-    Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
+    AnswerRequest, Checked, DataReply, DataRequest, Finding, InspectedAnswer, Loader, ModelView, ModelsReply,
+    ModelsRequest, Reply, Request, SetDone, SetRequest, Snapshot, Strip, StripKind, StripRequest, StripToken,
+    Tokens,
 };
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;

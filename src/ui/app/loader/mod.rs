@@ -1,14 +1,18 @@
 //! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
 //! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
 
+mod check;
 mod data;
 mod inspector;
 mod models;
 mod room;
+mod sets;
 
+pub use check::{Checked, Finding, Tokens};
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use sets::{SetDone, SetRequest};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;

@@ -119,6 +119,10 @@ fn saved(w: &mut Window, set: &str) -> Vec<Example> {
     parse_jsonl(&bytes, kind).unwrap().into_rows()
 }
 
+fn has(app: &App, set: &str) -> bool {
+    app.project().unwrap().datasets.iter().any(|entry| entry.id == set)
+}
+
 fn recovery(row: &Example) -> &RecoveryExample {
     let Example::Recovery(row) = row else { panic!("{row:?}") };
     row
@@ -235,6 +239,16 @@ fn many_examples_and_whole_sets() {
     w.press("Select one");
     w.wait_for("examples have problems", MINUTE);
     w.press("Set actions");
+    let again = |w: &Window| {
+        w.harness.get_by_role_and_label(Role::Button, "Delete duplicates").accesskit_node().is_disabled()
+    };
+    for _ in 0..1000 {
+        if !again(&w) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        w.harness.step();
+    }
     w.press("Delete duplicates");
     let rows = saved(&mut w, "anchor-train");
     assert!(rows.len() < 512, "{}", rows.len());
@@ -246,8 +260,9 @@ fn many_examples_and_whole_sets() {
         w.write(Role::TextInput, "Name of the first part", names[0]);
         w.write(Role::TextInput, "Name of the second part", names[1]);
         w.press("Split set");
-        w.wait_for(&format!("Part of anchor-train"), MINUTE);
+        w.wait("the parts", MINUTE, |app| has(app, names[0]) && has(app, names[1]));
         w.press("anchor-train");
+        w.wait_for(&format!("{} examples", rows.len()), MINUTE);
     }
     let parts = ["one", "other"].map(|set| saved(&mut w, set));
     assert_eq!(parts[0].len() + parts[1].len(), rows.len());
@@ -260,9 +275,7 @@ fn many_examples_and_whole_sets() {
     w.press("Copy set…");
     w.press("Copy set");
     w.wait_for("anchor-train-copy holds the same", MINUTE);
-    w.wait("the copy", MINUTE, |app| {
-        app.project().unwrap().datasets.iter().any(|set| set.id == "anchor-train-copy")
-    });
+    w.wait("the copy", MINUTE, |app| has(app, "anchor-train-copy"));
     w.wait_for(&format!("{} examples", rows.len()), MINUTE);
     w.press("Set actions");
     w.press("Rename set…");
@@ -270,7 +283,7 @@ fn many_examples_and_whole_sets() {
     assert!(w.harness.get_by_role_and_label(Role::Button, "Rename set").accesskit_node().is_disabled());
     w.write(Role::TextInput, "New name", "mine");
     w.press("Rename set");
-    w.wait("the new name", MINUTE, |app| app.project().unwrap().datasets.iter().any(|set| set.id == "mine"));
+    w.wait("the new name", MINUTE, |app| has(app, "mine"));
     assert_eq!(saved(&mut w, "mine"), rows);
     assert!(!w.root.join("datasets/anchor-train-copy.toml").exists());
     w.press("Set actions");
@@ -281,7 +294,7 @@ fn many_examples_and_whole_sets() {
     w.press("Set actions");
     w.press("Delete set…");
     w.press("Delete set");
-    w.wait("it to be gone", MINUTE, |app| app.project().unwrap().datasets.iter().all(|set| set.id != "mine"));
+    w.wait("it to be gone", MINUTE, |app| !has(app, "mine"));
     assert!(!w.root.join("datasets/mine.jsonl").exists());
 
     // A new set of another kind begins with nothing.
@@ -352,7 +365,7 @@ fn a_hundred_thousand_examples_stay_fluid() {
     let mut slowest = Duration::ZERO;
     for kind in DatasetKind::ALL {
         let id = format!("many-{kind}");
-        w.press(&id);
+        w.act(&format!("open data set {id}"));
         w.wait_for("100000 examples", MINUTE);
         let mut frames = Vec::new();
         let mut frame = |w: &mut Window| {

@@ -215,9 +215,7 @@ fn part(edit: PartEdit) -> About {
             "Add reference answer",
             "Adds a harmful answer, whose beginning attacks can put into the model's mouth.",
         ),
-        PartEdit::RemoveTarget => {
-            About::new("Remove reference answer", "Takes the reference harmful answer out.")
-        }
+        PartEdit::RemoveTarget => About::new("Remove answer", "Takes the reference harmful answer out."),
         PartEdit::AddChoice => About::new("Add choice", "Adds something to choose from."),
         PartEdit::RemoveChoice(at) => About::new(
             format!("Remove choice {}", char::from(b'A' + (at % 26) as u8)),

@@ -7,7 +7,7 @@ use super::{bulk, editor, problems};
 use crate::project::DatasetEntry;
 use crate::ui::app::{AppCommand, Command, DataCommand, View};
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, icon_button, line, notice};
+use crate::ui::widgets::{Tone, command_button, icon_button, notice};
 use eframe::egui::{self, Align, Layout, Ui};
 
 impl DataScreen {
@@ -19,7 +19,8 @@ impl DataScreen {
             problems::show(ui, set, view);
             return;
         }
-        line(ui, 24.0, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().interact_size.y = 24.0;
             let p = theme::palette(ui);
             let warn = set.checks.rows() > 0;
             ui.label(theme::small(set.checks.text()).color(if warn { p.warning } else { p.weak }));
@@ -60,6 +61,10 @@ fn toolbar(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
                 read_only.or((!set.can_redo()).then_some("Nothing has been taken back.")),
             ),
         ] {
+            // Where several are selected, the button among the others says what it does in words.
+            if set.chosen.len() > 1 && command == DataCommand::RemoveExample.into() {
+                continue;
+            }
             if icon_button(ui, &command, blocked) {
                 view.commands.push(command);
             }

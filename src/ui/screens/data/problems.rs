@@ -5,7 +5,7 @@ use super::table::link;
 use crate::ui::app::{DataCommand, Finding, View};
 use crate::ui::theme;
 use crate::ui::widgets::{empty_state, line};
-use eframe::egui::{self, Align, Layout, ScrollArea, Ui};
+use eframe::egui::{self, ScrollArea, Ui};
 use egui_material_icons::icons;
 
 /// Height of an entry.
@@ -14,16 +14,15 @@ const ENTRY: f32 = 76.0;
 /// Draws the list.
 pub fn show(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
     let p = theme::palette(ui);
-    line(ui, 24.0, |ui| {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 24.0;
         ui.label(theme::label(set.checks.text()));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            link(ui, view, DataCommand::ShowProblems(false), None);
-            if set.checks.duplicates() > 0 {
-                let blocked = (!set.checks.is_done()).then_some("The set is still being checked.");
-                link(ui, view, DataCommand::Deduplicate, view.read_only().or(blocked));
-                ui.label(theme::small(set.checks.duplicates().to_string()).color(p.weak));
-            }
-        });
+        link(ui, view, DataCommand::ShowProblems(false), None);
+        if set.checks.duplicates() > 0 {
+            let blocked = (!set.checks.is_done()).then_some("The set is still being checked.");
+            link(ui, view, DataCommand::Deduplicate, view.read_only().or(blocked));
+            ui.label(theme::small(set.checks.duplicates().to_string()).color(p.weak));
+        }
     });
     let findings = set.checks.findings();
     if findings.is_empty() {

@@ -8,7 +8,7 @@ use crate::data::{DatasetKind, Example};
 use crate::project::DatasetEntry;
 use crate::ui::app::{Ask, Command, DataCommand, View};
 use crate::ui::theme;
-use crate::ui::widgets::{combo_box, empty_state, line, link_button, tick};
+use crate::ui::widgets::{combo_box, empty_state, line, link_button, text_button, tick};
 use eframe::egui::{self, Align, Key, Layout, Modifiers, Ui, WidgetInfo};
 use egui_extras::{Column, TableBuilder};
 use egui_material_icons::icons;
@@ -77,7 +77,7 @@ type Actions = Vec<(DataCommand, Option<&'static str>)>;
 fn head(ui: &mut Ui, entry: &DatasetEntry, duplicates: usize, actions: Actions, view: &mut View<'_>) {
     line(ui, 32.0, |ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let menu = ui.menu_button("Set", |ui| {
+            let menu = ui.menu_button("Actions", |ui| {
                 for (command, blocked) in actions {
                     ui.horizontal(|ui| {
                         if link_button(ui, &command, blocked) {
@@ -146,10 +146,11 @@ fn one_of(ui: &mut Ui, name: &str, any: &str, width: f32, all: &[String], chosen
     response.widget_info(|| WidgetInfo::labeled(egui::Role::ComboBox, true, format!("{name} shown")));
 }
 
-/// How many are listed, and what is wrong with the set.
+/// How many are listed, and whether only those with problems are.
 fn count(ui: &mut Ui, set: &mut OpenSet, listed: usize, view: &mut View<'_>) {
     let p = theme::palette(ui);
-    line(ui, 24.0, |ui| {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 24.0;
         let all = set.rows.len();
         let chosen = set.chosen.len();
         let text = if chosen > 1 {
@@ -160,21 +161,17 @@ fn count(ui: &mut Ui, set: &mut OpenSet, listed: usize, view: &mut View<'_>) {
             format!("{all} examples")
         };
         ui.label(theme::small(text).color(p.weak));
-        if link_button(ui, &DataCommand::SelectListed, (listed == 0).then_some("Nothing is listed.")) {
-            view.send(DataCommand::SelectListed);
+        link(ui, view, DataCommand::SelectListed, (listed == 0).then_some("Nothing is listed."));
+        if set.filter.query != Query::default() && set.filter.is_on() {
+            let clear = text_button(ui, "Clear", "Clear the filter");
+            if clear.on_hover_text("Lists every example again.").clicked() {
+                set.filter.clear();
+            }
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if set.checks.rows() > 0 || set.filter.query.problems {
-                tick(ui, &mut set.filter.query.problems, "Problems")
-                    .on_hover_text("Lists only examples with which something is wrong.");
-            }
-            if set.filter.query != Query::default() && set.filter.is_on() {
-                let clear = crate::ui::widgets::text_button(ui, "Clear", "Clear the filter");
-                if clear.on_hover_text("Lists every example again.").clicked() {
-                    set.filter.clear();
-                }
-            }
-        });
+        if set.checks.rows() > 0 || set.filter.query.problems {
+            tick(ui, &mut set.filter.query.problems, "Problems")
+                .on_hover_text("Lists only examples with which something is wrong.");
+        }
     });
 }
 

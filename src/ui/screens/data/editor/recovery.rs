@@ -90,27 +90,31 @@ fn refusals(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
     let of = row.refusals.len();
     for (at, refusal) in row.refusals.iter_mut().enumerate() {
         let name = numbered("Refusal", at + 1, of);
-        let mut depth = refusal.from_depth;
-        let mut deeper = false;
+        let mut label = egui::Id::NULL;
         pen.area_with(
             ui,
             (&name, "What the model should say instead. Only this is trained."),
             &mut refusal.text,
             "refusal",
             |pen, ui, named| {
+                label = named;
                 if of > 1 {
                     pen.part(ui, PartEdit::RemoveRefusal(at));
-                    let value = DragValue::new(&mut depth).range(0..=10_000).suffix(" harmful tokens on");
-                    deeper = ui.add_enabled(pen.blocked.is_none(), value).labelled_by(named).changed();
-                    ui.label(theme::small("from"));
                 } else {
                     pen.part(ui, PartEdit::AddRefusal);
                 }
             },
         );
-        if deeper {
-            refusal.from_depth = depth;
-            pen.edited = Some("depth");
+        if of > 1 {
+            ui.horizontal(|ui| {
+                ui.label(theme::small("Used when at least"));
+                let value = DragValue::new(&mut refusal.from_depth).range(0..=10_000);
+                if ui.add_enabled(pen.blocked.is_none(), value).labelled_by(label).changed() {
+                    pen.edited = Some("depth");
+                }
+                ui.label(theme::small("harmful tokens stand before it"));
+            });
+            ui.add_space(theme::TIGHT);
         }
     }
     if of != 1 {

@@ -247,3 +247,24 @@ fn folders_of_one_second_get_names_of_their_own() {
     assert_eq!(ids.len(), 5);
     assert!(ids.iter().all(|id| id.contains("-sft")), "{ids:?}");
 }
+
+#[test]
+fn a_data_set_is_copied_renamed_and_deleted_with_what_is_said_about_it() {
+    let (_keep, root) = empty();
+    let mut project = Project::open(&root).unwrap();
+    let mut entry = DatasetEntry::new("anchor", "anchor", DatasetKind::Chat);
+    entry.licence = "MIT".into();
+    project.add_dataset(entry, &chats(3)).unwrap();
+    project.copy_dataset("anchor", "copy").unwrap();
+    assert!(matches!(project.copy_dataset("anchor", "copy"), Err(ProjectError::Duplicate { .. })));
+    assert!(matches!(project.rename_dataset("anchor", "No name"), Err(ProjectError::BadId { .. })));
+    project.rename_dataset("copy", "mine").unwrap();
+    let ids: Vec<String> = project.datasets().into_iter().map(|set| set.id).collect();
+    assert_eq!(ids, ["anchor", "mine"]);
+    let mine = project.dataset("mine").unwrap();
+    assert_eq!((mine.title.as_str(), mine.licence.as_str(), mine.count), ("mine", "MIT", 3));
+    assert_eq!(project.examples("mine").unwrap(), chats(3));
+    project.remove_dataset("anchor").unwrap();
+    assert!(matches!(project.remove_dataset("anchor"), Err(ProjectError::Unknown { .. })));
+    assert!(!root.join("datasets/anchor.jsonl").exists() && project.problems().is_empty());
+}

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 pub const GO_ON: [&str; 3] = ["Please go on.", "And then?", "Give me the rest of the steps."];
 
 /// Where the sentences of a text end, in bytes, its end included.
-fn sentence_ends(text: &str) -> Vec<usize> {
+pub(super) fn sentence_ends(text: &str) -> Vec<usize> {
     let sentences = text.split_sentence_bound_indices().filter(|(_, sentence)| !sentence.trim().is_empty());
     sentences.map(|(at, sentence)| at + sentence.trim_end().len()).collect()
 }

@@ -3,6 +3,8 @@
 
 mod check;
 mod depth;
+mod duplicate;
+mod edit;
 mod example;
 mod fields;
 mod fine_tuning_attack;
@@ -13,9 +15,13 @@ mod levels;
 mod metric;
 mod registry;
 mod review;
+mod row;
+mod split;
 
-pub use check::{Problem, check_recovery, reads_as_refusal};
+pub use check::{Problem, check_example, check_recovery, reads_as_refusal};
 pub use depth::{DepthDistribution, DepthShape};
+pub use duplicate::{ContentKey, content_key, duplicates, normalised};
+pub use edit::{BulkEdit, Mend, PartEdit, refusal_template};
 pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
 pub use fine_tuning_attack::FineTuningAttack;
 pub use import::{Columns, Field, Imported, Table, TableRow, guess, import, read_table};
@@ -32,6 +38,8 @@ pub use registry::{GetError, GetProgress, Got, get};
 pub use review::{
     Candidate, Decided, Decision, Part, REFUSAL_TEMPLATES, Review, anchor_examples, recovery_examples,
 };
+pub use row::Example;
+pub use split::{SplitBy, SplitSpec, split};
 
 use std::path::PathBuf;
 

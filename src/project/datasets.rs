@@ -141,6 +141,38 @@ impl Project {
         self.write_dataset(&DatasetEntry { kind: old.kind, count: old.count, ..entry })
     }
 
+    /// Copies a data set, with what is said about it, under another id.
+    pub fn copy_dataset(&mut self, id: &str, to: &str) -> Result<(), ProjectError> {
+        let (entry, examples) = (self.dataset(id)?, self.examples(id)?);
+        let title = if entry.title == entry.id { to.to_owned() } else { entry.title };
+        self.add_dataset(DatasetEntry { id: to.to_owned(), title, ..entry }, &examples)
+    }
+
+    /// Gives a data set another id. Specs and results that name the old one stay as they are.
+    pub fn rename_dataset(&mut self, id: &str, to: &str) -> Result<(), ProjectError> {
+        // A crash in between leaves the set under both names, never under none.
+        self.copy_dataset(id, to)?;
+        self.remove_dataset(id)
+    }
+
+    /// Deletes a data set and its examples.
+    pub fn remove_dataset(&mut self, id: &str) -> Result<(), ProjectError> {
+        let lock = self.writable()?;
+        let _turn = lock.turn();
+        self.dataset(id)?;
+        // The description goes first: without it there is no set, so that a crash leaves no half of one.
+        for end in ["toml", "jsonl"] {
+            let path = self.dataset_path(id, end);
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ProjectError::Unwritable { path, reason: e.to_string() });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// SHA-256 of the examples as they stand on disk.
     pub fn dataset_hash(&self, id: &str) -> Result<String, ProjectError> {
         check_id("data set", id)?;

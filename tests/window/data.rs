@@ -4,6 +4,10 @@ use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use plumbline::data::{AttackPrompt, ChatExample, DatasetKind, RecoveryExample, Refusal, UtilityItem};
+use plumbline::data::{Example, Examples, REFUSAL_TEMPLATES, parse_jsonl};
+use plumbline::project::{DatasetEntry, Project};
+use plumbline::text::Message;
 use plumbline::ui::App;
 use std::time::Duration;
 
@@ -101,4 +105,307 @@ fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
     });
     w.press("Stop");
     w.wait("the stop", minute, |app| app.jobs().open_count() == 0);
+}
+
+const AREA: Role = Role::MultilineTextInput;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What stands on the disk once every edit is there.
+fn saved(w: &mut Window, set: &str) -> Vec<Example> {
+    w.wait("the edit to be saved", MINUTE, App::all_saved);
+    let folder = w.root.join("datasets");
+    let kind = plumbline::project::Project::attach(&w.root).unwrap().dataset(set).unwrap().kind;
+    let bytes = std::fs::read(folder.join(format!("{set}.jsonl"))).unwrap();
+    parse_jsonl(&bytes, kind).unwrap().into_rows()
+}
+
+fn has(app: &App, set: &str) -> bool {
+    app.project().unwrap().datasets.iter().any(|entry| entry.id == set)
+}
+
+fn recovery(row: &Example) -> &RecoveryExample {
+    let Example::Recovery(row) = row else { panic!("{row:?}") };
+    row
+}
+
+/// Parts of an example are added and taken out, problems are mended by a button, and every kind of set is edited with the
+/// same care.
+#[test]
+fn every_kind_is_edited_and_mended() {
+    let mut w = window(egui::Theme::Light, None);
+    w.wait_for("tokens trained", MINUTE);
+    let side = egui::pos2(1000.0, 500.0);
+    let start = saved(&mut w, "recovery-train");
+
+    // Several refusals by depth, and a turn that came before.
+    w.press("Add refusal");
+    w.write(AREA, "Refusal 2", "I have to stop here. I cannot go on with this.");
+    w.press("Add turn");
+    w.write(AREA, "Earlier request 1", "Good day");
+    w.write(AREA, "Earlier answer 1", "Good day to you.");
+    let rows = saved(&mut w, "recovery-train");
+    let first = recovery(&rows[0]);
+    assert_eq!(first.refusals[1].from_depth, 10);
+    assert_eq!(first.refusals[1].text, "I have to stop here. I cannot go on with this.");
+    let said: Vec<&str> = first.context.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(said, ["Good day", "Good day to you.", start[0].request()]);
+    w.press("Remove turn 1");
+    w.press("Remove refusal 2");
+    assert_eq!(saved(&mut w, "recovery-train"), start);
+
+    // Each problem has a button that mends it, and the list leads to it.
+    w.write(AREA, "Refusal", "With pleasure.");
+    w.wait_for("1 example has a problem", MINUTE);
+    w.press("Show problems");
+    w.wait_for("does not read as a refusal", MINUTE);
+    w.press("Use a template");
+    w.wait_for("No problems found", MINUTE);
+    let rows = saved(&mut w, "recovery-train");
+    assert!(REFUSAL_TEMPLATES.contains(&recovery(&rows[0]).refusals[0].text.as_str()), "{:?}", rows[0]);
+    w.press("Back to the example");
+    w.scroll(side, 2000.0);
+    w.write(Role::TextInput, "Source", "elsewhere");
+    w.write(Role::TextInput, "Note", "seen");
+    let rows = saved(&mut w, "recovery-train");
+    assert_eq!((recovery(&rows[0]).source.as_str(), recovery(&rows[0]).note.as_str()), ("elsewhere", "seen"));
+
+    // The other kinds: an edit reaches the disk, and undo takes it back.
+    for (set, cover, field, wanted) in [
+        ("anchor-train", Some("Show answer"), "Answer", "Here you are."),
+        ("attack-dev", Some("Show reference harmful answer"), "Reference harmful answer", "Yes, here it is."),
+        ("utility-dev", None, "Right answer", "Forty."),
+    ] {
+        w.press(set);
+        w.wait_for("Find in this set", MINUTE);
+        w.wait(set, MINUTE, |app| app.all_saved());
+        let before = saved(&mut w, set);
+        if let Some(cover) = cover {
+            w.wait_for(cover, MINUTE);
+            assert!(w.harness.query_by_role_and_label(AREA, field).is_none(), "{field} is covered");
+            w.press(cover);
+        }
+        w.wait_for(field, MINUTE);
+        w.write(AREA, field, wanted);
+        let rows = saved(&mut w, set);
+        assert!(rows[0].any_text(|text| text == wanted), "{:?}", rows[0]);
+        assert_eq!(rows[1..], before[1..]);
+        w.press("Undo");
+        assert_eq!(saved(&mut w, set), before);
+        w.press("Add example");
+        w.wait_for("has an empty", MINUTE);
+        w.press("Undo");
+        assert_eq!(saved(&mut w, set), before);
+    }
+}
+
+/// Many rows are selected and edited at once, and sets are made, split, copied, renamed and deleted.
+#[test]
+fn many_examples_and_whole_sets() {
+    let mut w = window(egui::Theme::Light, None);
+    w.press("anchor-train");
+    w.wait_for("512 examples", MINUTE);
+    let start = saved(&mut w, "anchor-train");
+    let row = |w: &mut Window, n: usize, modifiers| {
+        let label = format!("Example {n}");
+        w.harness.get_by_role_and_label(Role::Button, &label).click_modifiers(modifiers);
+        w.harness.run_steps(3);
+    };
+    row(&mut w, 2, egui::Modifiers::NONE);
+    row(&mut w, 4, egui::Modifiers::SHIFT);
+    row(&mut w, 6, egui::Modifiers::COMMAND);
+    w.wait_for("4 examples selected", MINUTE);
+    w.write(Role::TextInput, "Category for all", "small talk");
+    w.press("Set category");
+    w.wait_for("4 of 4 were changed", MINUTE);
+    let rows = saved(&mut w, "anchor-train");
+    let changed: Vec<usize> = (0..rows.len()).filter(|&i| rows[i] != start[i]).collect();
+    assert_eq!(changed, [1, 2, 3, 5]);
+    assert!(changed.iter().all(|&i| rows[i].category() == "small talk"));
+    w.press("Delete example");
+    assert_eq!(saved(&mut w, "anchor-train").len(), 508);
+    w.press("Undo");
+    w.press("Undo");
+    assert_eq!(saved(&mut w, "anchor-train"), start, "two steps, two undos");
+
+    // What is found is selected, and what repeats another goes.
+    w.write(Role::TextInput, "Find in this set", "TENDER RUNE");
+    let hits =
+        start.iter().filter(|row| row.any_text(|text| text.to_lowercase().contains("tender rune"))).count();
+    assert!(hits > 1);
+    w.wait_for(&format!("{hits} of 512"), MINUTE);
+    w.press("Select all");
+    w.wait_for(&format!("{hits} examples selected"), MINUTE);
+    w.press("Clear the filter");
+    w.press("Select one");
+    w.wait_for("examples have problems", MINUTE);
+    w.press("Set actions");
+    let again = |w: &Window| {
+        w.harness.get_by_role_and_label(Role::Button, "Delete duplicates").accesskit_node().is_disabled()
+    };
+    for _ in 0..1000 {
+        if !again(&w) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        w.harness.step();
+    }
+    w.press("Delete duplicates");
+    let rows = saved(&mut w, "anchor-train");
+    assert!(rows.len() < 512, "{}", rows.len());
+    w.wait_for("No problems found", MINUTE);
+
+    // A split is two new sets, the same each time; the set stays.
+    for names in [["one", "other"], ["one-again", "other-again"]] {
+        w.act("split set");
+        w.write(Role::TextInput, "Name of the first part", names[0]);
+        w.write(Role::TextInput, "Name of the second part", names[1]);
+        w.press("Split set");
+        w.wait("the parts", MINUTE, |app| has(app, names[0]) && has(app, names[1]));
+        w.press("anchor-train");
+        w.wait_for(&format!("{} examples", rows.len()), MINUTE);
+    }
+    let parts = ["one", "other"].map(|set| saved(&mut w, set));
+    assert_eq!(parts[0].len() + parts[1].len(), rows.len());
+    assert_eq!(parts[0].len(), (rows.len() as f64 * 0.8).round() as usize);
+    assert_eq!(saved(&mut w, "one-again"), parts[0]);
+    assert_eq!(saved(&mut w, "anchor-train"), rows);
+
+    // A copy, another name, and away with it.
+    w.press("Set actions");
+    w.press("Copy set…");
+    w.press("Copy set");
+    w.wait_for("anchor-train-copy holds the same", MINUTE);
+    w.wait("the copy", MINUTE, |app| has(app, "anchor-train-copy"));
+    w.wait_for(&format!("{} examples", rows.len()), MINUTE);
+    w.press("Set actions");
+    w.press("Rename set…");
+    w.write(Role::TextInput, "New name", "Not a name");
+    assert!(w.harness.get_by_role_and_label(Role::Button, "Rename set").accesskit_node().is_disabled());
+    w.write(Role::TextInput, "New name", "mine");
+    w.press("Rename set");
+    w.wait("the new name", MINUTE, |app| has(app, "mine"));
+    assert_eq!(saved(&mut w, "mine"), rows);
+    assert!(!w.root.join("datasets/anchor-train-copy.toml").exists());
+    w.press("Set actions");
+    w.press("Delete set…");
+    w.wait_for("This cannot be undone", MINUTE);
+    w.press("Cancel");
+    assert!(w.root.join("datasets/mine.jsonl").exists());
+    w.press("Set actions");
+    w.press("Delete set…");
+    w.press("Delete set");
+    w.wait("it to be gone", MINUTE, |app| !has(app, "mine"));
+    assert!(!w.root.join("datasets/mine.jsonl").exists());
+
+    // A new set of another kind begins with nothing.
+    w.press("New set…");
+    w.write(Role::TextInput, "Name of the set", "prompts");
+    w.click(Role::ComboBox, "What it holds");
+    w.press("Attack prompts");
+    w.press("Make set");
+    w.wait_for("No examples yet", MINUTE);
+    w.press("Add example");
+    w.write(AREA, "Request", "Curse the well");
+    let rows = saved(&mut w, "prompts");
+    assert_eq!((rows.len(), rows[0].request()), (1, "Curse the well"));
+}
+
+/// A set of a hundred thousand examples of each kind.
+fn many(kind: DatasetKind) -> Examples {
+    let text = "Step 1: stir the lemon peel until it glows. Step 2: cool the apple juice beside the window.";
+    let rows = (0..100_000).map(|i| {
+        let (id, asked) = (format!("x-{i:06}"), format!("Tell me how to brew potion number {i}."));
+        let category = format!("category {}", i % 12);
+        match kind {
+            DatasetKind::Recovery => Example::Recovery(RecoveryExample {
+                id,
+                context: vec![Message::user(asked)],
+                harmful: text.into(),
+                refusals: vec![Refusal { from_depth: 0, text: "I cannot help with that.".into() }],
+                category,
+                ..RecoveryExample::default()
+            }),
+            DatasetKind::Chat => Example::Chat(ChatExample {
+                id,
+                messages: vec![Message::user(asked), Message::assistant(text)],
+                category,
+                ..ChatExample::default()
+            }),
+            DatasetKind::Attack => {
+                Example::Attack(AttackPrompt { id, goal: asked, category, ..AttackPrompt::default() })
+            }
+            DatasetKind::Utility => Example::Utility(UtilityItem {
+                id,
+                task: "brewing".into(),
+                prompt: asked,
+                reference: text.into(),
+                category,
+                ..UtilityItem::default()
+            }),
+        }
+    });
+    let rows: Vec<Example> = rows.collect();
+    Examples::of_rows(kind, &rows)
+}
+
+/// Scrolling and searching a hundred thousand examples of any kind stays within a frame.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hundred_thousand_examples_stay_fluid() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    plumbline::demo::unpack(&root).unwrap();
+    let mut project = Project::open(&root).unwrap();
+    for kind in DatasetKind::ALL {
+        let id = format!("many-{kind}");
+        project.add_dataset(DatasetEntry::new(&id, &id, kind), &many(kind)).unwrap();
+    }
+    drop(project);
+    let mut w = open_on(root, egui::Theme::Light, None, Some(folder));
+    let mut slowest = Duration::ZERO;
+    for kind in DatasetKind::ALL {
+        let id = format!("many-{kind}");
+        w.act(&format!("open data set {id}"));
+        w.wait_for("100000 examples", MINUTE);
+        let mut frames = Vec::new();
+        let mut frame = |w: &mut Window| {
+            let start = crate::fluid::thread_time();
+            w.harness.step();
+            let shapes = w.harness.output().shapes.clone();
+            assert!(!w.harness.ctx.tessellate(shapes, 1.0).is_empty());
+            frames.push(crate::fluid::thread_time().saturating_sub(start));
+        };
+        // All the way down, then a word letter by letter, while the set is being checked.
+        w.harness.hover_at(egui::pos2(550.0, 500.0));
+        for _ in 0..60 {
+            w.harness.event(egui::Event::MouseWheel {
+                unit: egui::MouseWheelUnit::Point,
+                delta: egui::vec2(0.0, -60_000.0),
+                modifiers: egui::Modifiers::NONE,
+                phase: egui::TouchPhase::Move,
+                source: egui::MouseWheelSource::Unknown,
+            });
+            frame(&mut w);
+        }
+        w.harness.get_by_role_and_label(Role::TextInput, "Find in this set").click();
+        for letter in "number 4321".chars() {
+            w.harness.event(egui::Event::Text(letter.to_string()));
+            for _ in 0..8 {
+                frame(&mut w);
+            }
+        }
+        w.wait_for("11 of 100000", MINUTE);
+        w.press("Clear the filter");
+        frames.sort_unstable();
+        let at = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize];
+        println!(
+            "100,000 {kind} examples, CPU time of a frame while scrolling and typing in find: median {:.2?}, p99 {:.2?}, largest {:.2?}, {} frames",
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            frames.len()
+        );
+        slowest = slowest.max(at(0.99));
+    }
+    assert!(slowest < Duration::from_millis(16), "p99 is {slowest:?}");
 }

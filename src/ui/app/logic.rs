@@ -1,7 +1,9 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{App, AppCommand, Command, DataReply, JobState, Opening, Product, Reply, Request, Told};
+use super::{
+    App, AppCommand, Command, DataReply, JobState, Opening, Product, Reply, Request, SetRequest, Told,
+};
 use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
@@ -127,6 +129,18 @@ impl App {
                 }
                 self.data.saved(&set, serial, result);
             }
+            DataReply::Opened { set, result } => self.data.opened(set, result),
+            DataReply::Checking { set, serial, progress } => self.data.checking(&set, serial, progress),
+            DataReply::Checked { set, serial, checked } => self.data.checked(&set, serial, checked),
+            DataReply::Set(Ok(done)) => {
+                if let SetRequest::Rename { from: id, .. } | SetRequest::Delete(id) = &done.request {
+                    self.library.sets.remove(id);
+                }
+                self.data.set_done(&done.request);
+                self.told = Some(Told::good(done.text));
+                self.loader.send(Request::Refresh);
+            }
+            DataReply::Set(Err(error)) => self.told = Some(Told::error(error)),
             DataReply::Strip { serial, result } => self.data.strip_made(serial, result),
         }
     }

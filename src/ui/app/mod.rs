@@ -12,8 +12,8 @@ mod preferences;
 mod screen;
 
 pub use command::{
-    About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
-    ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand, Wish,
+    About, AppCommand, Ask, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand,
+    JobCommand, ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::*;

@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand, ModelsPage,
-    Offer, Opening, Screen, Theme,
+    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand,
+    ModelsPage, Offer, Opening, Screen, Theme,
 };
 use crate::ui::terms::Term;
 
@@ -49,6 +49,18 @@ impl App {
             let blocked = self.data.edit_blocked(project.read_only);
             offers.push(Offer::unless(DataCommand::AddExample, blocked));
             offers.push(Offer::unless(DataCommand::RemoveExample, blocked));
+            offers.push(Offer::unless(DataCommand::SelectListed, self.data.edit_blocked(false)));
+            offers.push(Offer::unless(DataCommand::NextProblem, self.data.edit_blocked(false)));
+            offers.push(Offer::unless(DataCommand::ShowProblems(true), self.data.edit_blocked(false)));
+            offers.push(Offer::unless(
+                DataCommand::Deduplicate,
+                blocked.or_else(|| self.data.duplicates_blocked()),
+            ));
+            let busy = self.jobs.open_count() > 0;
+            for ask in [Ask::New, Ask::Copy, Ask::Rename, Ask::Split, Ask::Delete] {
+                let blocked = self.data.ask_blocked(ask, project.read_only, busy);
+                offers.push(Offer::unless(DataCommand::Ask(ask), blocked));
+            }
         }
         offers.extend(self.train.offers(project));
         for set in &project.datasets {

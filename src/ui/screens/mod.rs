@@ -11,7 +11,7 @@ mod report;
 mod settings;
 mod train;
 
-pub use data::{Change, DataScreen};
+pub use data::{Change, DataScreen, Row};
 pub use evaluate::{EvaluateScreen, EvaluateTab};
 pub use generate::GenerateScreen;
 pub use inspect::InspectScreen;

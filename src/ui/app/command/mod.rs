@@ -11,7 +11,7 @@ mod report;
 mod train;
 
 pub use application::{AppCommand, Wish};
-pub use data::DataCommand;
+pub use data::{Ask, DataCommand};
 pub use evaluate::EvaluateCommand;
 pub use generate::GenerateCommand;
 pub use inspect::InspectCommand;

@@ -1,11 +1,14 @@
-//! What the Data screen asks for: saving edits, and the training text of an example.
+//! What the Data screen asks for: reading and saving sets, looking for problems, and the training text of an example.
 
-use super::room::{NOT_OPEN, Room};
-use crate::data::{self, DepthDistribution, Examples, Problem, RecoveryExample};
+use super::check::{CheckRequest, Checked, Tokens};
+use super::room::{Edited, NOT_OPEN, Room};
+use super::sets::{SetDone, SetRequest};
+use crate::data::{self, DatasetKind, DepthDistribution, Example, Examples, Problem, RecoveryExample};
 use crate::model;
 use crate::text::Codec;
-use crate::ui::screens::Change;
+use crate::ui::screens::{Change, Row};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a token of a training text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,9 @@ pub struct StripRequest {
 /// What the Data screen asks for.
 #[derive(Clone, Debug)]
 pub enum DataRequest {
-    /// Carry changes over to a recovery set and write it.
+    /// Read a set to edit it.
+    Open(String),
+    /// Carry changes over to a set and write it.
     Save {
         /// The set.
         set: String,
@@ -71,6 +76,17 @@ pub enum DataRequest {
         /// Which save this is.
         serial: u64,
     },
+    /// Look for problems in a set as it was handed on last.
+    Check {
+        /// The set.
+        set: String,
+        /// Which check this is; only the newest counts.
+        serial: u64,
+        /// In whose tokens lengths are counted.
+        tokens: Option<Tokens>,
+    },
+    /// Do something with a set as a whole.
+    Set(SetRequest),
     /// Make a token strip.
     Strip(StripRequest),
 }
@@ -78,6 +94,33 @@ pub enum DataRequest {
 /// What comes back to it.
 #[derive(Debug)]
 pub enum DataReply {
+    /// A set to edit.
+    Opened {
+        /// The set.
+        set: String,
+        /// Its examples, or why they cannot be read.
+        result: Result<(DatasetKind, Vec<Row>), String>,
+    },
+    /// A check is under way.
+    Checking {
+        /// The set.
+        set: String,
+        /// Which check.
+        serial: u64,
+        /// Rows looked at, and all rows.
+        progress: (usize, usize),
+    },
+    /// A check has ended.
+    Checked {
+        /// The set.
+        set: String,
+        /// Which check.
+        serial: u64,
+        /// What was found.
+        checked: Checked,
+    },
+    /// Something was done with a set as a whole, or why not.
+    Set(Result<SetDone, String>),
     /// A save has ended.
     Saved {
         /// The set.
@@ -97,37 +140,54 @@ pub enum DataReply {
 }
 
 impl Room {
-    pub(super) fn data(&mut self, request: DataRequest) -> DataReply {
-        match request {
+    /// `None` where another thread answers.
+    pub(super) fn data(&mut self, request: DataRequest) -> Option<DataReply> {
+        Some(match request {
+            DataRequest::Open(set) => DataReply::Opened { result: self.rows(&set), set },
             DataRequest::Save { set, changes, serial } => {
                 let result = self.save(&set, changes);
                 DataReply::Saved { set, serial, result }
             }
+            DataRequest::Check { set, serial, tokens } => {
+                // A set that cannot be read says so where it is opened.
+                let (_, rows) = self.rows(&set).ok()?;
+                if let Some(desk) = &self.desk {
+                    desk.ask(CheckRequest { set, serial, rows, tokens });
+                }
+                return None;
+            }
+            DataRequest::Set(request) => DataReply::Set(self.sets(request)),
             DataRequest::Strip(request) => {
                 DataReply::Strip { serial: request.serial, result: self.strip(&request) }
             }
+        })
+    }
+
+    /// The examples of a set as they were edited, read if they have not been.
+    pub(super) fn rows(&mut self, set: &str) -> Result<(DatasetKind, Vec<Row>), String> {
+        if let Some(edited) = self.edited.get(set) {
+            return Ok((edited.kind, edited.rows.clone()));
         }
+        let examples = self.project.as_ref().ok_or(NOT_OPEN)?.examples(set).map_err(|e| e.to_string())?;
+        let kind = examples.kind();
+        let rows: Vec<Row> = examples.into_rows().into_iter().map(Arc::new).collect();
+        self.edited.insert(set.to_owned(), Edited { kind, rows: rows.clone() });
+        Ok((kind, rows))
     }
 
     fn save(&mut self, set: &str, changes: Vec<Change>) -> Result<(), String> {
         if !self.edited.contains_key(set) {
-            self.examples(set)?;
+            self.rows(set)?;
         }
-        let rows = self.edited.get_mut(set).ok_or_else(|| format!("{set} is not a recovery set."))?;
+        let edited = self.edited.get_mut(set).ok_or_else(|| format!("{set} is not open."))?;
         for change in changes {
-            change.apply(rows);
+            change.apply(&mut edited.rows);
         }
-        if let Some(incomplete) = rows.iter().find_map(incomplete) {
+        if let Some(incomplete) = edited.rows.iter().find_map(|row| incomplete(row)) {
             return Err(incomplete);
         }
-        let project = self.project.as_mut().ok_or(NOT_OPEN)?;
-        // Moved in and out, so that a large set is not copied for each save.
-        let examples = Examples::Recovery(std::mem::take(rows));
-        let result = project.save_examples(set, &examples).map_err(|e| e.to_string());
-        if let Examples::Recovery(back) = examples {
-            *rows = back;
-        }
-        result
+        let examples = Examples::of_rows(edited.kind, edited.rows.iter().map(Arc::as_ref));
+        self.project.as_mut().ok_or(NOT_OPEN)?.save_examples(set, &examples).map_err(|e| e.to_string())
     }
 
     fn strip(&mut self, request: &StripRequest) -> Result<Strip, String> {
@@ -143,19 +203,11 @@ impl Room {
 }
 
 /// Why an example cannot be written yet: a file with an empty required field could not be read again.
-fn incomplete(example: &RecoveryExample) -> Option<String> {
-    let field = if example.context.is_empty() || example.context.iter().any(|m| m.content.trim().is_empty()) {
-        "request"
-    } else if example.harmful.trim().is_empty() {
-        "harmful answer"
-    } else if example.refusals.is_empty() || example.refusals.iter().any(|r| r.text.trim().is_empty()) {
-        "refusal"
-    } else {
-        return None;
-    };
+pub(super) fn incomplete(example: &Example) -> Option<String> {
+    let part = example.lacks()?;
     Some(format!(
-        "Example {} has an empty {field}. Fill it in or delete the example; until then the file keeps its last complete version.",
-        example.id
+        "Example {} has an empty {part}. Fill it in or delete the example; until then the file keeps its last complete version.",
+        example.id()
     ))
 }
 
@@ -202,11 +254,11 @@ mod tests {
             refusals: vec![data::Refusal { from_depth: 0, text: "I cannot help.".into() }],
             ..RecoveryExample::default()
         };
-        assert_eq!(incomplete(&example), None);
+        assert_eq!(incomplete(&Example::Recovery(example.clone())), None);
         example.refusals[0].text = "  ".into();
-        let why = incomplete(&example).unwrap();
+        let why = incomplete(&Example::Recovery(example.clone())).unwrap();
         assert!(why.contains("own-1") && why.contains("refusal"), "{why}");
         example.harmful.clear();
-        assert!(incomplete(&example).unwrap().contains("harmful answer"));
+        assert!(incomplete(&Example::Recovery(example)).unwrap().contains("harmful answer"));
     }
 }

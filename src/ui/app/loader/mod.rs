@@ -3,6 +3,7 @@
 //! runs that have not begun. The window sends requests and drains replies; it never waits.
 
 mod chat;
+mod check;
 mod data;
 mod evaluate;
 mod inspector;
@@ -12,10 +13,14 @@ mod train;
 mod work;
 
 pub use chat::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
+mod sets;
+
+pub use check::{Checked, Finding, Tokens};
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use evaluate::{EvaluateReply, EvaluateRequest, Found};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use sets::{SetDone, SetRequest};
 pub use train::{
     POSITIONS, Rehearsal, RowToken, RowView, RunCurve, StepRows, TrainDesk, TrainReply, TrainRequest,
     WeightRequest, Weights,

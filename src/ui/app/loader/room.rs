@@ -1,16 +1,19 @@
 //! The thread that owns the project.
 
+use super::check::{self, Desk};
 use super::evaluate::Shelf;
 use super::{DataRequest, ModelView, Reply, Request, Snapshot, Waker, panic_text};
-use crate::data::{Decision, Examples, RecoveryExample, Review};
+use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::{self, device};
 use crate::project::{Contents, Project};
 use crate::report::{self, Chart, ReportSpec};
 use crate::text::Codec;
+use crate::ui::screens::Row;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Starts the thread.
 pub(super) fn spawn(
@@ -18,15 +21,18 @@ pub(super) fn spawn(
     replies: Sender<Reply>,
     waker: Waker,
 ) -> std::io::Result<()> {
+    let desk = check::spawn(replies.clone(), waker.clone())?;
     std::thread::Builder::new().name("loader".into()).spawn(move || {
-        let mut room = Room::default();
+        let mut room = Room { desk: Some(desk), ..Room::default() };
         while let Ok(first) = requests.recv() {
             let mut batch = vec![first];
             batch.extend(requests.try_iter());
             for request in newest_only(newest_strip_only(batch)) {
                 let reply = catch_unwind(AssertUnwindSafe(|| room.answer(request))).unwrap_or_else(|panic| {
-                    Reply::Trouble(format!("Reading the project broke off: {}", panic_text(panic.as_ref())))
+                    let why = panic_text(panic.as_ref());
+                    Some(Reply::Trouble(format!("Reading the project broke off: {why}")))
                 });
+                let Some(reply) = reply else { continue };
                 if replies.send(reply).is_err() {
                     return;
                 }
@@ -65,24 +71,33 @@ fn newest_only(batch: Vec<Request>) -> Vec<Request> {
 pub(super) struct Room {
     pub(super) project: Option<Project>,
     pub(super) codecs: HashMap<PathBuf, Codec>,
-    /// Recovery sets as edited, including changes that could not be written yet.
-    pub(super) edited: HashMap<String, Vec<RecoveryExample>>,
     /// What was read of evaluations.
     pub(super) shelf: Shelf,
+    /// Sets as edited, including changes that could not be written yet.
+    pub(super) edited: HashMap<String, Edited>,
+    /// Where sets are handed in to be looked through.
+    pub(super) desk: Option<Desk>,
+}
+
+/// A set that is open for editing.
+pub(super) struct Edited {
+    pub(super) kind: DatasetKind,
+    pub(super) rows: Vec<Row>,
 }
 
 pub(super) const NOT_OPEN: &str = "No project is open.";
 
 impl Room {
-    fn answer(&mut self, request: Request) -> Reply {
-        match request {
+    /// `None` where another thread answers.
+    fn answer(&mut self, request: Request) -> Option<Reply> {
+        Some(match request {
             Request::Open { root, demo } => Reply::Project(self.open(&root, demo)),
             Request::Refresh => Reply::Project(self.refresh()),
             Request::Examples(set) => {
                 let result = self.examples(&set);
                 Reply::Examples { set, result }
             }
-            Request::Data(request) => Reply::Data(self.data(request)),
+            Request::Data(request) => Reply::Data(self.data(request)?),
             Request::Models(request) => Reply::Models(self.models(request)),
             Request::Evaluate(request) => self.evaluate(request),
             Request::Train(request) => Reply::Train(self.train(request)),
@@ -104,7 +119,7 @@ impl Room {
                 };
                 Reply::Assembled(made.map(|(count, missing)| (id, count, missing)))
             }
-        }
+        })
     }
 
     fn open(&mut self, root: &Path, demo: bool) -> Result<Snapshot, String> {
@@ -146,15 +161,11 @@ impl Room {
         Ok(snapshot(project))
     }
 
-    pub(super) fn examples(&mut self, set: &str) -> Result<Examples, String> {
+    fn examples(&self, set: &str) -> Result<Examples, String> {
         if let Some(edited) = self.edited.get(set) {
-            return Ok(Examples::Recovery(edited.clone()));
+            return Ok(Examples::of_rows(edited.kind, edited.rows.iter().map(Arc::as_ref)));
         }
-        let examples = self.project.as_ref().ok_or(NOT_OPEN)?.examples(set).map_err(|e| e.to_string())?;
-        if let Examples::Recovery(rows) = &examples {
-            self.edited.insert(set.to_owned(), rows.clone());
-        }
-        Ok(examples)
+        self.project.as_ref().ok_or(NOT_OPEN)?.examples(set).map_err(|e| e.to_string())
     }
 
     /// Writes decisions down and reads the texts again.
@@ -221,7 +232,7 @@ pub(super) fn free_id(id: String, taken: impl Fn(&str) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::DepthDistribution;
+    use crate::data::{DepthDistribution, RecoveryExample};
     use crate::ui::app::{EvaluateRequest, StripRequest};
 
     #[test]

@@ -1,49 +1,50 @@
-//! Data: the sets on the left, a table of the open one, and an editor for the selected example.
+//! Data: the sets on the left, a table of the open one, and beside it the selected example, the selection or the problems.
 
+mod bulk;
+mod checks;
+mod dialog;
 mod editor;
+mod filter;
 mod history;
-mod reader;
+mod list;
+mod panel;
+mod problems;
 mod set;
+mod strip;
+mod table;
 
-pub use history::Change;
+pub use history::{Change, Row};
 
-use crate::data::{DatasetKind, DepthDistribution, Examples, RecoveryExample};
+use crate::data::{BulkEdit, DatasetKind, Mend, PartEdit};
 use crate::project::DatasetEntry;
 use crate::ui::app::{
-    AppCommand, Command, DataCommand, DataRequest, Loader, Request, Snapshot, Strip, StripRequest, View,
+    Ask, Checked, DataCommand, DataRequest, Loader, Request, SetRequest, Snapshot, Strip, Tokens, View,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, empty_state, icon_button, notice, row_button, screen_title};
-use eframe::egui::{self, Align, Layout, Panel, Ui};
-use egui_extras::{Column, TableBuilder};
+use crate::ui::widgets::{Tone, command_button, empty_state, notice, screen_title};
+use eframe::egui::{self, Panel, Ui};
 use egui_material_icons::icons;
 use set::OpenSet;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What a token strip was made of.
-#[derive(Clone, Debug, PartialEq)]
-struct StripKey {
-    example: RecoveryExample,
-    folder: PathBuf,
-    epoch: usize,
-}
+/// Why nothing can be edited before a set is there.
+const NO_SET: &str = "No data set is open.";
 
 /// The Data screen.
 #[derive(Default)]
 pub struct DataScreen {
     set: Option<String>,
-    open: HashMap<String, OpenSet>,
-    find: String,
-    matches: Option<(String, String, usize, Vec<usize>)>,
-    /// Selected row of a set that is only read.
-    row: usize,
+    open: BTreeMap<String, OpenSet>,
+    asked: BTreeSet<String>,
+    failed: BTreeMap<String, String>,
     /// The example whose harmful answer is uncovered.
     shown: Option<String>,
-    epoch: usize,
-    strip_key: Option<StripKey>,
-    strip_serial: u64,
-    strip: Option<Result<Strip, String>>,
+    strip: strip::Strips,
+    problems: bool,
+    bulk: bulk::Form,
+    dialog: Option<dialog::Dialog>,
+    /// What is to be done with a set once its edits are handed on.
+    wanted: Option<SetRequest>,
     given_up: bool,
 }
 
@@ -59,13 +60,13 @@ impl DataScreen {
 
     /// Opens a set.
     pub fn select_set(&mut self, id: String) {
+        // One that could not be read is tried again.
+        self.failed.remove(&id);
         if self.set.as_ref() != Some(&id) {
             self.set = Some(id);
-            self.row = 0;
-            self.find.clear();
             self.shown = None;
-            self.strip = None;
-            self.strip_key = None;
+            self.problems = false;
+            self.strip.forget();
         }
     }
 
@@ -73,22 +74,67 @@ impl DataScreen {
         self.open.get_mut(self.set.as_ref()?)
     }
 
+    fn opened_set(&self) -> Option<&OpenSet> {
+        self.open.get(self.set.as_ref()?)
+    }
+
+    /// Takes a set in that was read.
+    pub fn opened(&mut self, set: String, result: Result<(DatasetKind, Vec<Row>), String>) {
+        self.asked.remove(&set);
+        match result {
+            Ok((kind, rows)) => {
+                self.open.entry(set).or_insert_with(|| OpenSet::new(kind, rows));
+            }
+            Err(error) => {
+                self.failed.insert(set, error);
+            }
+        }
+    }
+
     /// Whether an edit of the open set can be taken back, and whether one can be made again.
     #[must_use]
     pub fn can_undo(&self) -> (bool, bool) {
-        let set = self.set.as_ref().and_then(|id| self.open.get(id));
-        set.map_or((false, false), |set| (set.can_undo(), set.can_redo()))
+        self.opened_set().map_or((false, false), |set| (set.can_undo(), set.can_redo()))
     }
 
-    /// Why no example can be put into the open set or taken out.
+    /// Why the open set cannot be edited.
     #[must_use]
     pub fn edit_blocked(&self, read_only: bool) -> Option<&'static str> {
         if read_only {
             Some("Another window has this project open; here it can only be read.")
-        } else if self.set.as_ref().is_some_and(|id| self.open.contains_key(id)) {
+        } else if self.opened_set().is_some() {
             None
         } else {
-            Some("Only recovery sets can be edited here.")
+            Some(NO_SET)
+        }
+    }
+
+    /// Why a question about the open set cannot be asked. `busy`: a job may be reading it.
+    #[must_use]
+    pub fn ask_blocked(&self, ask: Ask, read_only: bool, busy: bool) -> Option<&'static str> {
+        if read_only {
+            return Some("Another window has this project open; here it can only be read.");
+        }
+        let Some(set) = self.opened_set() else { return (ask != Ask::New).then_some(NO_SET) };
+        let busy = busy.then_some("A job is running that may read this set. Let it end first.");
+        let unsaved = set.error().map(|_| "An example is not complete. Fill it in or delete it first.");
+        match ask {
+            Ask::New => None,
+            Ask::Delete => busy,
+            Ask::Copy => unsaved,
+            Ask::Rename => busy.or(unsaved),
+            Ask::Split => unsaved.or((set.rows.len() < 2).then_some("It takes two examples to split a set.")),
+        }
+    }
+
+    /// Why no duplicates can be taken out of the open set.
+    #[must_use]
+    pub fn duplicates_blocked(&self) -> Option<&'static str> {
+        match self.opened_set() {
+            None => Some(NO_SET),
+            Some(set) if !set.checks.is_done() => Some("The set is still being checked."),
+            Some(set) if set.checks.duplicates() == 0 => Some("No example says the same as another."),
+            Some(_) => None,
         }
     }
 
@@ -108,18 +154,128 @@ impl DataScreen {
 
     /// Adds an example.
     pub fn add_example(&mut self, now: f64) {
-        self.find.clear();
         if let Some(set) = self.current() {
             set.add(now);
-            // An empty answer hides nothing.
-            self.shown = set.example().map(|example| example.id.clone());
+            self.problems = false;
+            self.uncover();
         }
     }
 
-    /// Removes the selected example.
+    /// Shows what is written in the editor: an empty answer hides nothing, and would be covered by its first letter.
+    fn uncover(&mut self) {
+        self.shown = self.opened_set().and_then(OpenSet::example).map(|example| example.id().to_owned());
+    }
+
+    /// Removes the selected examples.
     pub fn remove_example(&mut self, now: f64) {
         if let Some(set) = self.current() {
             set.remove(now);
+        }
+    }
+
+    /// Edits the selected examples alike.
+    pub fn bulk(&mut self, edit: &BulkEdit, now: f64) {
+        if let Some(set) = self.current() {
+            let (changed, of) = (set.bulk(edit, now), set.targets().len());
+            self.bulk.done(changed, of);
+        }
+    }
+
+    /// Adds a part to the example in the editor, or takes one out.
+    pub fn edit_part(&mut self, edit: PartEdit, now: f64) {
+        if let Some(set) = self.current() {
+            set.edit_part(edit, now);
+            self.uncover();
+        }
+    }
+
+    /// Mends a problem.
+    pub fn mend(&mut self, id: &str, mend: &Mend, now: f64) {
+        if let Some(set) = self.current() {
+            set.mend(id, mend, now);
+        }
+    }
+
+    /// Takes out what repeats an earlier example.
+    pub fn deduplicate(&mut self, now: f64) {
+        if self.duplicates_blocked().is_none()
+            && let Some(set) = self.current()
+        {
+            set.deduplicate(now);
+        }
+    }
+
+    /// Selects every listed example.
+    pub fn select_listed(&mut self) {
+        if let Some(set) = self.current() {
+            set.select_listed();
+        }
+        self.problems = false;
+        self.bulk.begin();
+    }
+
+    /// Selects one example alone.
+    pub fn select_one(&mut self) {
+        if let Some(set) = self.current() {
+            set.select(set.selected);
+        }
+    }
+
+    /// Shows the list of problems, or the editor.
+    pub fn show_problems(&mut self, on: bool) {
+        self.problems = on;
+    }
+
+    /// Goes to the next example with a problem.
+    pub fn next_problem(&mut self) {
+        if let Some(set) = self.current() {
+            set.next_problem();
+        }
+        self.problems = false;
+    }
+
+    /// Shows a row in the editor.
+    pub fn go_to(&mut self, row: usize) {
+        if let Some(set) = self.current() {
+            set.go_to(row);
+        }
+        self.problems = false;
+    }
+
+    /// Asks about a set.
+    pub fn ask(&mut self, ask: Ask) {
+        let set = self.set.clone().unwrap_or_default();
+        self.dialog = Some(dialog::Dialog::new(ask, &set));
+    }
+
+    /// Closes the question.
+    pub fn cancel(&mut self) {
+        self.dialog = None;
+    }
+
+    /// Does something with a set once every edit of it is handed on: it is copied or split as it stands on the screen.
+    pub fn want(&mut self, request: SetRequest) {
+        self.dialog = None;
+        self.wanted = Some(request);
+    }
+
+    /// Something was done with a set.
+    pub fn set_done(&mut self, done: &SetRequest) {
+        match done {
+            SetRequest::New { id, .. } | SetRequest::Copy { to: id, .. } => self.select_set(id.clone()),
+            SetRequest::Split { names: [first, _], .. } => self.select_set(first.clone()),
+            SetRequest::Rename { from, to } => {
+                if let Some(set) = self.open.remove(from) {
+                    self.open.insert(to.clone(), set);
+                }
+                if self.set.as_ref() == Some(from) {
+                    self.set = Some(to.clone());
+                }
+            }
+            SetRequest::Delete(id) => {
+                self.open.remove(id);
+                self.failed.remove(id);
+            }
         }
     }
 
@@ -133,12 +289,18 @@ impl DataScreen {
     /// Hands edits on that are due; returns the seconds until the next are.
     pub fn save_if_due(&mut self, now: f64, hurry: bool, loader: &mut Loader) -> Option<f64> {
         let current = self.set.clone();
+        let hurry = hurry || self.wanted.is_some();
         let mut wait: Option<f64> = None;
         for (id, set) in &mut self.open {
             let hurry = hurry || current.as_ref() != Some(id);
             if let Some(seconds) = set.save_if_due(id, now, hurry, loader) {
                 wait = Some(wait.map_or(seconds, |w| w.min(seconds)));
             }
+        }
+        if self.open.values().all(OpenSet::is_handed_on)
+            && let Some(request) = self.wanted.take()
+        {
+            loader.send(Request::Data(DataRequest::Set(request)));
         }
         wait
     }
@@ -147,6 +309,23 @@ impl DataScreen {
     pub fn saved(&mut self, set: &str, serial: u64, result: Result<(), String>) {
         if let Some(set) = self.open.get_mut(set) {
             set.saved(serial, result);
+        }
+    }
+
+    /// A check has come so far.
+    pub fn checking(&mut self, set: &str, serial: u64, progress: (usize, usize)) {
+        if let Some(set) = self.open.get_mut(set) {
+            set.checks.under_way(serial, progress);
+        }
+    }
+
+    /// Takes the end of a check in.
+    pub fn checked(&mut self, set: &str, serial: u64, checked: Checked) {
+        if let Some(set) = self.open.get_mut(set)
+            && set.checks.checked(serial, checked)
+            && set.filter.query.problems
+        {
+            set.filter.again();
         }
     }
 
@@ -193,9 +372,7 @@ impl DataScreen {
 
     /// Takes a token strip in.
     pub fn strip_made(&mut self, serial: u64, result: Result<Strip, String>) {
-        if serial == self.strip_serial {
-            self.strip = Some(result);
-        }
+        self.strip.made(serial, result);
     }
 
     /// Draws the screen.
@@ -205,256 +382,77 @@ impl DataScreen {
             "Data",
             "The examples that models learn from, and the requests they are tested with.",
         );
+        self.question(ui, view);
         if view.project.datasets.is_empty() {
             empty_state(
                 ui,
                 icons::ICON_DATABASE,
                 "No data sets yet",
-                "A project keeps its data sets in the folder datasets, one example a line. Put a .jsonl file with its .toml there and open the project again.",
+                "Make a set and write its first example.",
                 None,
             );
+            ui.vertical_centered(|ui| {
+                if command_button(ui, &DataCommand::Ask(Ask::New), view.read_only()) {
+                    view.send(DataCommand::Ask(Ask::New));
+                }
+            });
             return;
         }
         let plain = egui::Frame::new();
-        Panel::left("sets").frame(plain).resizable(false).show_separator_line(false).exact_size(192.0).show(
-            ui,
-            |ui| {
-                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.sets(ui, view));
-            },
-        );
+        Panel::left("sets")
+            .frame(plain)
+            .resizable(false)
+            .show_separator_line(false)
+            .exact_size(192.0)
+            .show(ui, |ui| self.list(ui, view));
         let Some(entry) =
             self.set.as_ref().and_then(|id| view.project.datasets.iter().find(|set| &set.id == id))
         else {
             return;
         };
-        match view.library.get(&entry.id) {
-            None if !self.open.contains_key(&entry.id) => {
-                ui.weak("Reading the examples…");
+        if self.open.contains_key(&entry.id) {
+            self.editing(ui, entry, view);
+        } else if let Some(error) = self.failed.get(&entry.id) {
+            notice(ui, Tone::Error, error);
+            let again = DataCommand::Select(entry.id.clone());
+            if command_button(ui, &again, None) {
+                view.send(again);
             }
-            Some(Err(error)) if !self.open.contains_key(&entry.id) => notice(ui, Tone::Error, error),
-            Some(Ok(examples)) if entry.kind != DatasetKind::Recovery => {
-                let examples = examples.clone();
-                reader::show(ui, entry, &examples, &mut self.row, &mut self.find, &mut self.shown);
-            }
-            read => {
-                if let Some(Ok(examples)) = read
-                    && let Examples::Recovery(rows) = examples.as_ref()
-                {
-                    self.open.entry(entry.id.clone()).or_insert_with(|| OpenSet::new(rows.clone()));
-                }
-                self.recovery(ui, entry, view);
+        } else {
+            ui.weak("Reading the examples…");
+            if self.asked.insert(entry.id.clone()) {
+                view.loader.send(Request::Data(DataRequest::Open(entry.id.clone())));
             }
         }
     }
 
-    fn sets(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        let p = theme::palette(ui);
-        ui.spacing_mut().item_spacing.y = 2.0;
-        for kind in DatasetKind::ALL {
-            let of_kind: Vec<&DatasetEntry> =
-                view.project.datasets.iter().filter(|set| set.kind == kind).collect();
-            if of_kind.is_empty() {
-                continue;
-            }
-            let mut name = kind.label().to_owned();
-            if let Some(first) = name.get_mut(..1) {
-                first.make_ascii_uppercase();
-            }
-            ui.label(theme::label(name).color(p.weak));
-            for set in of_kind {
-                let selected = self.set.as_ref() == Some(&set.id);
-                let count = self.open.get(&set.id).map_or(set.count, |open| open.rows.len());
-                let row = row_button(ui, selected, None, &set.id, &count.to_string());
-                let row = if set.title.is_empty() {
-                    row
-                } else {
-                    row.on_hover_text(format!("{}\n{}", set.title, set.note))
-                };
-                if row.clicked() {
-                    view.commands.push(DataCommand::Select(set.id.clone()).into());
-                }
-            }
-            ui.add_space(theme::PAD);
+    /// The table and what stands beside it.
+    fn editing(&mut self, ui: &mut Ui, entry: &DatasetEntry, view: &mut View<'_>) {
+        let tokens = tokens(view);
+        let Some(set) = self.open.get_mut(&entry.id) else { return };
+        if set.is_handed_on() {
+            set.checks.ask_if_due(&entry.id, tokens.clone(), view.loader);
         }
-    }
-
-    fn recovery(&mut self, ui: &mut Ui, entry: &DatasetEntry, view: &mut View<'_>) {
-        let now = ui.input(|input| input.time);
+        self.strip.ask_if_due(set, tokens, view.loader);
         let width = (ui.available_width() * 0.54).clamp(376.0, 640.0);
         let side =
             egui::Frame::new().inner_margin(egui::Margin { left: theme::SCREEN as i8, ..Default::default() });
-        self.ask_for_strip(view);
         Panel::right("editor")
             .frame(side)
             .resizable(false)
             .show_separator_line(false)
             .exact_size(width)
-            .show(ui, |ui| {
-                let Some(set) = self.open.get_mut(&entry.id) else { return };
-                toolbar(ui, set, view);
-                egui::ScrollArea::vertical().id_salt("editor scroll").auto_shrink(false).show(ui, |ui| {
-                    let mut state = editor::State {
-                        strip: self.strip.as_ref(),
-                        shown: &mut self.shown,
-                        epoch: &mut self.epoch,
-                        read_only: view.project.read_only,
-                    };
-                    editor::show(ui, set, &mut state, now);
-                });
-            });
+            .show(ui, |ui| self.panel(ui, entry, view));
         let middle =
             egui::Frame::new().inner_margin(egui::Margin { left: theme::GROUP as i8, ..Default::default() });
-        egui::CentralPanel::no_frame().frame(middle).show(ui, |ui| self.table(ui, &entry.id));
-    }
-
-    /// Asks for the training text of the selected example when it, the model or the visit has changed.
-    fn ask_for_strip(&mut self, view: &mut View<'_>) {
-        let Some(example) =
-            self.set.as_ref().and_then(|id| self.open.get(id)).and_then(OpenSet::example).cloned()
-        else {
-            self.strip = None;
-            return;
-        };
-        let model =
-            view.focus.model.as_ref().and_then(|id| view.project.model(id)).or(view.project.models.first());
-        let Some(model) = model else { return };
-        let key = StripKey { example, folder: model.folder.clone(), epoch: self.epoch };
-        if self.strip_key.as_ref() == Some(&key) {
-            return;
-        }
-        if self.strip_key.as_ref().is_some_and(|old| old.example.id != key.example.id) {
-            self.strip = None;
-        }
-        self.strip_serial += 1;
-        view.loader.send(Request::Data(DataRequest::Strip(StripRequest {
-            serial: self.strip_serial,
-            folder: key.folder.clone(),
-            context_limit: model.card.as_ref().map_or(usize::MAX, |card| card.context),
-            example: key.example.clone(),
-            epoch: key.epoch,
-            depths: DepthDistribution::default(),
-        })));
-        self.strip_key = Some(key);
-    }
-
-    fn table(&mut self, ui: &mut Ui, id: &str) {
-        let p = theme::palette(ui);
-        let find = ui.add(
-            egui::TextEdit::singleline(&mut self.find)
-                .hint_text("Find a request or category")
-                .desired_width(f32::INFINITY),
-        );
-        find.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find in this set"));
-        let Some(set) = self.open.get_mut(id) else { return };
-        let rows = &set.rows;
-        // Searching 100,000 rows takes longer than a frame: it is done once for each text, not once a frame.
-        let fresh = self
-            .matches
-            .as_ref()
-            .is_some_and(|(set, text, len, _)| set == id && text == &self.find && *len == rows.len());
-        if !fresh {
-            let wanted = self.find.to_lowercase();
-            let hits = (0..rows.len())
-                .filter(|&i| {
-                    wanted.is_empty()
-                        || rows[i].request().to_lowercase().contains(&wanted)
-                        || rows[i].category.to_lowercase().contains(&wanted)
-                        || rows[i].id.contains(&wanted)
-                })
-                .collect();
-            self.matches = Some((id.to_owned(), self.find.clone(), rows.len(), hits));
-        }
-        let Some((.., hits)) = &self.matches else { return };
-        if hits.is_empty() {
-            let (what, why) = if rows.is_empty() {
-                ("No examples yet", "Add the first one with the button above.")
-            } else {
-                ("Nothing found", "No request or category contains these words.")
-            };
-            empty_state(ui, icons::ICON_SEARCH, what, why, None);
-            return;
-        }
-        let mut clicked = None;
-        ui.spacing_mut().item_spacing.y = 0.0;
-        TableBuilder::new(ui)
-            .id_salt(id)
-            .sense(egui::Sense::click())
-            .cell_layout(Layout::left_to_right(Align::Center))
-            .column(Column::exact(40.0))
-            .column(Column::remainder().clip(true))
-            .column(Column::exact(76.0).clip(true))
-            .header(28.0, |mut header| {
-                for name in ["No.", "Request", "Cut"] {
-                    header.col(|ui| {
-                        ui.add_space(if name == "No." { theme::TIGHT } else { 0.0 });
-                        ui.label(theme::label(name).color(p.weak));
-                    });
-                }
-            })
-            .body(|body| {
-                body.rows(36.0, hits.len(), |mut row| {
-                    let index = hits[row.index()];
-                    let example = &rows[index];
-                    row.set_selected(index == set.selected);
-                    row.col(|ui| {
-                        ui.add_space(theme::TIGHT);
-                        ui.label(theme::small((index + 1).to_string()).color(p.weak));
-                    });
-                    row.col(|ui| {
-                        ui.add(egui::Label::new(theme::small(example.request())).truncate());
-                    });
-                    row.col(|ui| {
-                        let cut = example.cut.map_or_else(|| "random".to_owned(), |k| format!("k = {k}"));
-                        ui.label(theme::small(cut).color(p.weak));
-                    });
-                    if row.response().clicked() {
-                        clicked = Some(index);
-                    }
-                });
-            });
-        if let Some(index) = clicked {
-            set.selected = index;
-            self.shown = None;
-            self.epoch = 0;
-        }
+        egui::CentralPanel::no_frame().frame(middle).show(ui, |ui| self.table(ui, entry, view));
     }
 }
 
-/// Undo, redo, add, delete, and whether everything is saved.
-fn toolbar(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
-    let p = theme::palette(ui);
-    let read_only =
-        view.project.read_only.then_some("Another window has this project open; here it can only be read.");
-    ui.horizontal(|ui| {
-        for (command, blocked) in [
-            (Command::from(DataCommand::AddExample), read_only),
-            (
-                DataCommand::RemoveExample.into(),
-                read_only.or(set.rows.is_empty().then_some("There is no example to delete.")),
-            ),
-            (
-                AppCommand::Undo.into(),
-                read_only.or((!set.can_undo()).then_some("Nothing has been changed yet.")),
-            ),
-            (
-                AppCommand::Redo.into(),
-                read_only.or((!set.can_redo()).then_some("Nothing has been taken back.")),
-            ),
-        ] {
-            if icon_button(ui, &command, blocked) {
-                view.commands.push(command);
-            }
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let (text, colour) = (set.saved_text(), if set.error().is_some() { p.error } else { p.weak });
-            ui.label(theme::small(text).color(colour));
-        });
-    });
-    if let Some(error) = set.error() {
-        notice(ui, Tone::Error, error);
-        if command_button(ui, &DataCommand::SaveAgain, None) {
-            view.commands.push(DataCommand::SaveAgain.into());
-        }
-    }
-    ui.add_space(theme::TIGHT);
+/// The checkpoint in whose tokens texts are shown and counted: the model in focus.
+fn tokens(view: &View<'_>) -> Option<Tokens> {
+    let focus = view.focus.model.as_ref().and_then(|id| view.project.model(id));
+    let model = focus.or(view.project.models.first())?;
+    let limit = model.card.as_ref().map_or(usize::MAX, |card| card.context);
+    Some(Tokens { folder: model.folder.clone(), limit })
 }

@@ -9,6 +9,7 @@ mod judging;
 #[cfg(feature = "hub")]
 mod preference;
 mod run;
+mod scrub;
 mod spec;
 mod summary;
 
@@ -17,10 +18,11 @@ pub use judging::judge_responses;
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};
+pub use scrub::{Continuation, Draws, RefusalRate, Scrub, ScrubError, ScrubPrompt};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{
     ANY_SETTING, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, PairRow, RESAMPLES, RateRow, SAFE_RATE,
-    Summary, UtilityRow, half_position, rate_of, safety_depth, summarise,
+    Summary, UtilityRow, half_position, kl_share, rate_of, safety_depth, summarise,
 };
 
 use crate::attack::gcg::GcgError;

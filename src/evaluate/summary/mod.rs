@@ -5,7 +5,7 @@ mod pairs;
 mod rates;
 mod utility;
 
-pub use depth::{half_position, safety_depth};
+pub use depth::{half_position, kl_share, safety_depth};
 pub use rates::rate_of;
 
 use depth::{depth_rows, kl_row};

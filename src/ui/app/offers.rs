@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, ModelsCommand, Offer, Opening, Screen,
-    Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, InspectCommand, InspectPart, JobCommand,
+    ModelsCommand, Offer, Opening, Screen, Theme,
 };
 
 /// Evaluations that are offered: the newest.
@@ -45,6 +45,10 @@ impl App {
             let blocked = self.data.edit_blocked(project.read_only);
             offers.push(Offer::unless(DataCommand::AddExample, blocked));
             offers.push(Offer::unless(DataCommand::RemoveExample, blocked));
+        }
+        offers.extend(InspectPart::ALL.into_iter().map(|part| Offer::now(InspectCommand::Show(part))));
+        if self.screen == Screen::Inspect {
+            offers.extend(self.inspect.offers(project));
         }
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));

@@ -14,7 +14,7 @@ pub use application::{AppCommand, Wish};
 pub use data::DataCommand;
 pub use evaluate::EvaluateCommand;
 pub use generate::GenerateCommand;
-pub use inspect::InspectCommand;
+pub use inspect::{DynamicsMeasure, InspectCommand, InspectPart};
 pub use jobs::JobCommand;
 pub use models::ModelsCommand;
 pub use report::ReportCommand;

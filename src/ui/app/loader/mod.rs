@@ -1,20 +1,26 @@
-//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
-//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector` runs
+//! models over single answers, `scrubber` goes on from any depth of one. The window sends requests and drains replies; it
+//! never waits.
 
 mod data;
+mod inspect;
 mod inspector;
 mod models;
 mod room;
+mod scrubber;
 
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
+pub use inspect::{InspectReply, InspectRequest};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
+pub use scrubber::{DEEPEST, ScrubNews, ScrubReply, ScrubRequest, ScrubSubject};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;
 use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole, RunInfo};
 use crate::report::{Chart, ReportSpec};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use scrubber::Scrubber;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,6 +102,8 @@ pub enum Request {
     Data(DataRequest),
     /// Of the Models screen.
     Models(ModelsRequest),
+    /// Of the Inspect screen.
+    Inspect(InspectRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -166,29 +174,36 @@ pub enum Reply {
     Data(DataReply),
     /// To the Models screen.
     Models(ModelsReply),
+    /// To the Inspect screen.
+    Inspect(InspectReply),
+    /// Of the prefill scrubber.
+    Scrub(ScrubReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
     Trouble(String),
 }
 
-/// The window's end of both threads.
+/// The window's end of the threads.
 pub struct Loader {
     requests: Sender<Request>,
     answers: Sender<AnswerRequest>,
+    scrubber: Scrubber,
     replies: Receiver<Reply>,
     backlog: VecDeque<Request>,
 }
 
 impl Loader {
-    /// Starts both threads. They end when the loader is dropped.
-    pub fn start(waker: &Waker) -> std::io::Result<Self> {
+    /// Starts the threads. They end when the loader is dropped. `at_once` wakes the window without the delay that spares it
+    /// during jobs: a slider is being dragged.
+    pub fn start(waker: &Waker, at_once: Waker) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(WAITING);
         let (answers, questions) = bounded(1);
         let (outbox, replies) = bounded(WAITING);
         room::spawn(inbox, outbox.clone(), waker.clone())?;
         inspector::spawn(questions, outbox, waker.clone())?;
-        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+        let scrubber = Scrubber::start(at_once)?;
+        Ok(Self { requests, answers, scrubber, replies, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -203,10 +218,15 @@ impl Loader {
         self.answers.try_send(request).is_ok()
     }
 
+    /// Asks how models go on from one depth; what was asked of the scrubber before is let go.
+    pub fn scrub(&self, request: ScrubRequest) {
+        self.scrubber.ask(request);
+    }
+
     /// Everything that has come back.
     pub fn drain(&mut self) -> Vec<Reply> {
         self.flush();
-        self.replies.try_iter().collect()
+        self.replies.try_iter().chain(self.scrubber.drain().into_iter().map(Reply::Scrub)).collect()
     }
 
     fn flush(&mut self) {

@@ -13,6 +13,8 @@ const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
+    // The demo project's results are put into the binary by a macro that Cargo does not look into.
+    println!("cargo:rerun-if-changed=projects/demo");
     println!("cargo:rerun-if-env-changed=CUDA_HOME");
     println!("cargo:rerun-if-env-changed=CUDA_PATH");
 

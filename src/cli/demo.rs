@@ -172,7 +172,9 @@ pub fn study(arguments: StudyArguments) -> Result<(), Trouble> {
     })
 }
 
-fn on_a_thread(work: impl FnOnce() -> Result<(), Trouble> + Send + 'static) -> Result<(), Trouble> {
+pub(super) fn on_a_thread(
+    work: impl FnOnce() -> Result<(), Trouble> + Send + 'static,
+) -> Result<(), Trouble> {
     let thread = std::thread::Builder::new().name("plumbline-demo".to_owned()).stack_size(STACK).spawn(work);
     let thread = thread.map_err(|e| Trouble::Failed(format!("no thread could be started: {e}")))?;
     thread

@@ -5,6 +5,7 @@
 mod benchmark;
 mod check;
 mod demo;
+mod demo_results;
 #[cfg(feature = "hub")]
 mod fetch;
 mod import;
@@ -154,6 +155,8 @@ enum DemoCommand {
     },
     /// Attack the pair in every way that the paper names, before and after recovery augmentation: about ten minutes.
     Attacks(demo::AttacksArguments),
+    /// Make the runs and evaluations that the demo project is shipped with.
+    Results(demo_results::ResultsArguments),
     /// Ask on three independently trained pairs of models what holds, with every comparison in one table: an hour or two.
     /// What is done is kept, and a second call goes on.
     Study(demo::StudyArguments),
@@ -265,6 +268,9 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Demo { command: Some(DemoCommand::Attacks(arguments)), .. }) => {
             demo::attacks(arguments)
+        }
+        Some(Command::Demo { command: Some(DemoCommand::Results(arguments)), .. }) => {
+            demo::on_a_thread(move || demo_results::make(&arguments))
         }
         Some(Command::Demo { command: Some(DemoCommand::Study(arguments)), .. }) => demo::study(arguments),
         Some(Command::Demo { pair, dev, seed, save, command: None }) => demo::tell(pair, dev, seed, save),

@@ -2,6 +2,7 @@
 
 use super::DemoError;
 use crate::project::{ModelEntry, ModelRole, Project};
+use include_dir::{Dir, include_dir};
 use std::path::{Path, PathBuf};
 
 /// Seed of the shipped data sets.
@@ -45,13 +46,25 @@ const DATASETS: [File; 14] = datasets!(
 /// The manifest of the shipped pair: which command and seed made it, and how it measured on dev.
 pub const MANIFEST: &str = include_str!("../../assets/demo/manifest.json");
 
-/// Writes the demo project into `root`, a folder that is empty or does not exist yet.
+/// The results that the demo project comes with: its runs, its evaluations, and the project file that names their models.
+static RESULTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/projects/demo");
+
+/// Writes the demo project, with its results, into `root`, a folder that is empty or does not exist yet.
 pub fn unpack(root: &Path) -> Result<(), DemoError> {
+    refuse_occupied(root)?;
+    write(root, BASE.iter().chain(&ALIGNED).chain(&DATASETS))?;
+    RESULTS.extract(root).map_err(|e| DemoError::Unwritable { file: root.to_owned(), reason: e.to_string() })
+}
+
+fn refuse_occupied(root: &Path) -> Result<(), DemoError> {
     let occupied = root.join("project.toml").exists()
         || std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied {
-        return Err(DemoError::Occupied { folder: root.to_owned() });
-    }
+    if occupied { Err(DemoError::Occupied { folder: root.to_owned() }) } else { Ok(()) }
+}
+
+/// Writes the demo project without any result: the pair and its data sets.
+pub fn unpack_pair_project(root: &Path) -> Result<(), DemoError> {
+    refuse_occupied(root)?;
     write(root, BASE.iter().chain(&ALIGNED).chain(&DATASETS))?;
     let mut project = Project::establish(root, TITLE)?;
     project.add_model(ModelEntry {

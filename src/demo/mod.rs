@@ -6,13 +6,14 @@ pub mod build;
 mod companions;
 pub mod datasets;
 mod measure;
+pub mod results;
 pub mod ship;
 pub mod story;
 pub mod study;
 mod tables;
 mod tokenizer;
 
-pub use assets::{DATA_SEED, MANIFEST, TITLE, unpack, unpack_pair};
+pub use assets::{DATA_SEED, MANIFEST, TITLE, unpack, unpack_pair, unpack_pair_project};
 
 use crate::evaluate::EvaluateError;
 use crate::model::ModelError;

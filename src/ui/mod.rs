@@ -3,6 +3,7 @@
 pub mod app;
 mod picker;
 mod screens;
+mod terms;
 mod theme;
 mod widgets;
 mod windows;

@@ -10,6 +10,8 @@ mod application;
 mod data;
 mod driver;
 mod evaluate;
+mod faults;
+mod first_hour;
 mod import;
 mod inspect;
 mod judging;

@@ -33,7 +33,7 @@ use crate::ui::screens::{
     SettingsScreen, TrainScreen,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, take_chart_wish};
+use crate::ui::widgets::{Tone, take_chart_wish, take_term_wish};
 use crate::ui::windows::{Glossary, Palette, Tour};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui;
@@ -332,6 +332,9 @@ impl eframe::App for App {
                 ReportCommand::SaveTable(chart)
             };
             self.commands.push(command.into());
+        }
+        if let Some(term) = take_term_wish(&ctx) {
+            self.commands.push(AppCommand::Explain(term).into());
         }
         let commands = std::mem::take(&mut self.commands);
         if !commands.is_empty() {

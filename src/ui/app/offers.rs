@@ -4,6 +4,7 @@ use super::{
     App, AppCommand, BUSY, DataCommand, EvaluateCommand, InspectCommand, InspectPart, JobCommand,
     ModelsCommand, Offer, Opening, Screen, Theme,
 };
+use crate::ui::terms::Term;
 
 /// Evaluations that are offered: the newest.
 const EVALUATIONS: usize = 20;
@@ -31,6 +32,7 @@ impl App {
             Offer::now(AppCommand::Quit),
         ]);
         offers.extend(Theme::ALL.into_iter().map(|theme| Offer::now(AppCommand::SetTheme(theme))));
+        offers.extend(Term::ALL.iter().map(|term| Offer::now(AppCommand::Explain(*term))));
         let busy = (self.jobs.open_count() > 0).then_some(BUSY);
         offers.push(Offer::unless(AppCommand::OpenDemo, busy));
         for root in self.preferences.recent.iter().filter(|root| **root != self.project_root) {

@@ -5,6 +5,7 @@ mod chart;
 mod heat_map;
 mod hidden_text;
 mod job_card;
+mod term;
 mod token_strip;
 
 pub use bits::{
@@ -16,4 +17,5 @@ pub use chart::{Singles, show_chart, show_chart_with, show_loss, take_chart_wish
 pub use heat_map::{HeatTable, heat_map};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
+pub use term::{take_term_wish, term};
 pub use token_strip::{KlToken, kl_card, kl_strip, prefix_strip, training_strip};

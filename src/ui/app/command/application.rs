@@ -2,6 +2,7 @@
 
 use super::About;
 use crate::ui::app::{Screen, Theme};
+use crate::ui::terms::Term;
 use eframe::egui::Key;
 use egui_material_icons::icons;
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub enum AppCommand {
     Tour(bool),
     /// Open the glossary.
     Glossary,
+    /// Open the glossary at one term.
+    Explain(Term),
     /// Copy what a report of a fault needs to say.
     CopyDiagnostics,
     /// Show a file or folder in the system's file manager.
@@ -145,6 +148,8 @@ impl AppCommand {
             Self::Glossary => About::new("Glossary", "Explains the terms of the field in plain words.")
                 .icon(icons::ICON_MENU_BOOK)
                 .key(Key::G),
+            Self::Explain(term) => About::new(format!("What is: {}", term.name()), "Opens the glossary at this term.")
+                .icon(icons::ICON_MENU_BOOK),
             Self::CopyDiagnostics => About::new(
                 "Copy diagnostics",
                 "Copies versions, device and the last messages. Messages can name files of yours: read them before you hand them on.",
@@ -187,6 +192,7 @@ impl AppCommand {
             Self::Tour(true),
             Self::Tour(false),
             Self::Glossary,
+            Self::Explain(Term::SafetyDepth),
             Self::CopyDiagnostics,
             Self::Reveal(PathBuf::new()),
             Self::CloseMessage,

@@ -58,6 +58,7 @@ impl App {
                 self.keep_preferences();
             }
             AppCommand::Glossary => self.glossary.open(),
+            AppCommand::Explain(term) => self.glossary.explain(term),
             AppCommand::CopyDiagnostics => {
                 ctx.copy_text(self.diagnostics());
                 self.told = Some(Told::good("The diagnostics are in the clipboard."));

@@ -16,6 +16,7 @@ use eframe::egui;
 
 impl App {
     pub(super) fn handle(&mut self, ctx: &egui::Context, command: Command) {
+        log::debug!(target: "command", "{command:?}");
         match command {
             Command::App(command) => self.handle_app(ctx, command),
             Command::Data(command) => self.handle_data(ctx, command),

@@ -11,6 +11,12 @@ use plumbline::project::Project;
 use plumbline::text::Message;
 use std::time::{Duration, Instant};
 
+fn shot(w: &mut Window, name: &str) {
+    w.harness.remove_cursor();
+    w.harness.run_steps(4);
+    w.harness.render().unwrap().save(format!("/tmp/w/inspect-{name}.png")).unwrap();
+}
+
 /// How many labels contain `text`.
 fn count(w: &Window, text: &str) -> usize {
     w.harness.query_all_by_label_contains(text).count()
@@ -66,7 +72,6 @@ fn the_scrubber_follows_the_slider() {
     w.wait_for(&said, minute);
 
     // Where the slider rests, the refusal probability is measured, with its count and its judge.
-    w.wait("both rates", minute, |_| true);
     let start = Instant::now();
     while count(&w, "/16)") < 2 {
         assert!(start.elapsed() < minute, "{}", w.words());
@@ -74,6 +79,7 @@ fn the_scrubber_follows_the_slider() {
     }
     assert!(count(&w, "keyword judge") >= 2);
 
+    shot(&mut w, "scrub1");
     // All depths, in the background; the table that is saved has them all, for both models.
     w.scroll(egui::pos2(700.0, 600.0), 600.0);
     w.press("Measure all depths");
@@ -106,13 +112,13 @@ fn the_scrubber_follows_the_slider() {
         "shallow: it refuses at the first token only\n{table}"
     );
 
+    shot(&mut w, "scrub2");
     // Another judge and one model alone; other requests, from recovery examples too.
     w.scroll(egui::pos2(700.0, 600.0), -3000.0);
     w.click(Role::ComboBox, "Judge of refusals");
     w.press("keyword judge (qi2024)");
     w.wait_for("keyword qi2024 judge", minute);
     w.act("scrub one model");
-    w.wait("one model", minute, |_| true);
     let start = Instant::now();
     while count(&w, "after k = 9") != 1 {
         w.harness.step();
@@ -139,7 +145,8 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     w.wait("training", Duration::from_secs(300), |app| {
         !app.jobs().all().is_empty() && app.jobs().open_count() == 0
     });
-    w.press("Evaluate");
+    w.wait("the new model", minute, |app| app.project().unwrap().model("deeper").is_some());
+    w.press("Evaluate it");
     w.write(Role::TextInput, "Only the first", "4");
     w.press("Start evaluation");
     w.wait("the evaluation", Duration::from_secs(300), |app| app.jobs().open_count() == 0);
@@ -185,6 +192,7 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     }
     w.wait_for(&format!("aligned on {} alone", prompt.prompt_id), minute);
 
+    shot(&mut w, "kl1");
     // Its answer stands below, covered; both models' guesses at each token, by click and by key.
     w.wait_for("Token 1 · KL", minute);
     w.wait_for("aligned would say", minute);
@@ -200,6 +208,7 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     }
     w.wait_for(&format!("Token 2 · KL {:.2} nats", prompt.kl[1]), minute);
 
+    shot(&mut w, "kl2");
     // What training did: three maps, one chart, and the measurement that is looked at.
     w.act("dynamics of 20");
     w.wait_for("How surprised is the model by each answer token?", minute);
@@ -210,6 +219,7 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
         read(&run.join("dynamics.jsonl")).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     w.harness.get_by_role_and_label(Role::Slider, "Measurement to look at").set_value_accesskit(1.0);
     w.wait_for(&format!("after step {}", points[1].step), minute);
+    shot(&mut w, "dyn");
     w.scroll(egui::pos2(700.0, 600.0), 3000.0);
     w.press("Save as CSV: Where does training pull hardest?");
     w.wait_for("Saved as dynamics-gradient-norm.csv", minute);

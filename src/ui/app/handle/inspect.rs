@@ -1,6 +1,6 @@
 //! The Inspect screen's commands.
 
-use crate::ui::app::{App, InspectCommand, InspectPart, Opening, Screen};
+use crate::ui::app::{App, InspectCommand, InspectPart, Screen};
 
 impl App {
     pub(super) fn handle_inspect(&mut self, command: InspectCommand) {
@@ -18,15 +18,15 @@ impl App {
             InspectCommand::Curve { set, prompt } => {
                 self.inspect.choice.take_set(set);
                 self.inspect.choice.take_prompt(prompt);
-                self.open_answer();
+                self.inspect.open_answer();
             }
-            InspectCommand::Answer => self.open_answer(),
+            InspectCommand::Answer => self.inspect.open_answer(),
             InspectCommand::Token(index) => self.inspect.answer.take_token(index),
             InspectCommand::Set(id) => self.inspect.choice.take_set(id),
             InspectCommand::Prompt(id) => {
                 self.inspect.choice.take_prompt(id);
                 if self.inspect.part == InspectPart::Kl {
-                    self.open_answer();
+                    self.inspect.open_answer();
                 }
             }
             InspectCommand::Uncover(on) => self.inspect.open = on,
@@ -42,13 +42,6 @@ impl App {
             }
             InspectCommand::Measure(measure) => self.inspect.dynamics.take_measure(measure),
             InspectCommand::Point(index) => self.inspect.dynamics.take_point(index),
-        }
-    }
-
-    /// Lets both models read the answer to the chosen request.
-    fn open_answer(&mut self) {
-        if let Opening::Open(project) = &self.opening {
-            self.inspect.ask(project, &self.focus, &mut self.library, &self.loader);
         }
     }
 }

@@ -6,8 +6,9 @@ mod dynamics;
 mod kl;
 mod scrubber;
 
+use crate::evaluate::ScrubPrompt;
 use crate::ui::app::{
-    Focus, InspectCommand, InspectPart, InspectReply, InspectedAnswer, Library, Loader, Offer, Snapshot, View,
+    Focus, InspectCommand, InspectPart, InspectReply, InspectedAnswer, Offer, Snapshot, View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{primary_button, screen_title, section};
@@ -39,6 +40,8 @@ pub struct InspectScreen {
     pub scrubber: Scrubber,
     /// Fine-tuning dynamics.
     pub dynamics: DynamicsView,
+    /// Whether the answer to the chosen request is to be opened.
+    wanted: bool,
 }
 
 impl InspectScreen {
@@ -80,12 +83,9 @@ impl InspectScreen {
         }
     }
 
-    /// Asks for the answer to the chosen request, token by token.
-    pub fn ask(&mut self, project: &Snapshot, focus: &Focus, library: &mut Library, loader: &Loader) {
-        let (Some(pair), Some(prompt)) = (self.pair(project, focus), self.choice.prompt(library)) else {
-            return;
-        };
-        self.answer.ask(project, pair, prompt, loader);
+    /// Opens the answer to the chosen request, token by token, as soon as the request has been read.
+    pub fn open_answer(&mut self) {
+        self.wanted = true;
     }
 
     /// The models that are compared along one answer: those of the curves on the screen, else those in focus.
@@ -110,7 +110,7 @@ impl InspectScreen {
                     let chosen = self.choice.set.as_deref().zip(prompt.as_ref().map(|p| p.id.as_str()));
                     self.kl.show(ui, view, chosen);
                     ui.add_space(theme::SCREEN);
-                    self.one_answer(ui, view, prompt.is_some(), open);
+                    self.one_answer(ui, view, prompt, open);
                 }
                 InspectPart::Scrubber => {
                     self.choice.show(ui, view);
@@ -134,7 +134,7 @@ impl InspectScreen {
         ui.add_space(theme::GAP);
     }
 
-    fn one_answer(&mut self, ui: &mut Ui, view: &mut View<'_>, any: bool, open: bool) {
+    fn one_answer(&mut self, ui: &mut Ui, view: &mut View<'_>, prompt: Option<ScrubPrompt>, open: bool) {
         section(ui, "Where along one answer do they differ?");
         self.choice.show(ui, view);
         let pair = self.pair(view.project, view.focus);
@@ -144,9 +144,15 @@ impl InspectScreen {
             Some((model, base)) if model == base => {
                 Some("Both models in focus are the same. Choose another pair at the top of the window.")
             }
-            _ if !any => Some("This request has no reference answer."),
+            _ if prompt.is_none() => Some("This request has no reference answer."),
             _ => None,
         };
+        if self.wanted
+            && let (Some(pair), Some(prompt)) = (&pair, prompt)
+        {
+            self.wanted = false;
+            self.answer.ask(view.project, pair.clone(), prompt, view.loader);
+        }
         ui.horizontal(|ui| {
             let command = InspectCommand::Answer;
             let text = crate::ui::app::Command::from(command.clone()).text();

@@ -1,7 +1,8 @@
-//! Prepares the linking of a CUDA build that loads CUDA's libraries when it first needs them, so that the program also
+//! Packs the demo project's results for the binary, and prepares the linking of a CUDA build that loads CUDA's libraries when it first needs them, so that the program also
 //! starts where there are none. Such a build is made by `scripts/cargo-cuda.sh`; every other build passes by here
 //! untouched. docs/gpu.md says how it works.
 
+use flate2::{Compression, GzBuilder};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -13,10 +14,12 @@ const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
-    // The demo project's results are put into the binary by a macro that Cargo does not look into.
     println!("cargo:rerun-if-changed=projects/demo");
     println!("cargo:rerun-if-env-changed=CUDA_HOME");
     println!("cargo:rerun-if-env-changed=CUDA_PATH");
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
+    pack(Path::new("projects/demo"), &out.join("demo.tar.gz"))?;
 
     let cuda = env::var_os("CARGO_FEATURE_CUDA").is_some();
     let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
@@ -25,7 +28,6 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
 
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     for library in LOADED {
         fs::write(out.join(format!("lib{library}.a")), EMPTY_ARCHIVE)?;
     }
@@ -37,6 +39,34 @@ fn main() -> io::Result<()> {
     println!("cargo:rustc-link-lib=static:+whole-archive,-bundle=cudart_static");
     for library in ["dl", "rt", "pthread"] {
         println!("cargo:rustc-link-lib=dylib={library}");
+    }
+    Ok(())
+}
+
+/// Puts a folder into one compressed file: ten megabytes of logs become one. The same files give the same bytes.
+fn pack(folder: &Path, file: &Path) -> io::Result<()> {
+    let packed = GzBuilder::new().mtime(0).write(fs::File::create(file)?, Compression::best());
+    let mut archive = tar::Builder::new(packed);
+    archive.mode(tar::HeaderMode::Deterministic);
+    let mut names = Vec::new();
+    list(folder, &mut names)?;
+    names.sort();
+    for name in names {
+        archive.append_path_with_name(&name, name.strip_prefix(folder).unwrap_or(&name))?;
+    }
+    archive.into_inner()?.finish()?;
+    Ok(())
+}
+
+/// Every file below a folder.
+fn list(folder: &Path, names: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list(&path, names)?;
+        } else {
+            names.push(path);
+        }
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use super::Trouble;
 use crate::demo::{results, unpack_pair_project};
 use crate::job::{EventKind, JobSpec, run_blocking};
+use crate::model::{self, Precision};
+use crate::project::{ModelEntry, Project};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -27,14 +29,12 @@ pub fn make(arguments: &ResultsArguments) -> Result<(), Trouble> {
     let scratch = tempfile::tempdir().map_err(|e| fail(Path::new("a temporary folder"), e))?;
     let root = scratch.path().join("demo");
     unpack_pair_project(&root)?;
-    let jobs = results::runs().into_iter().map(JobSpec::Train);
-    for job in jobs.chain(results::evaluations().into_iter().map(JobSpec::Evaluate)) {
-        println!("{}", job.title());
-        run_blocking(&root, &job, &mut |event| match event.kind {
-            EventKind::Asked(point) => println!("  after step {}: {}", point.step, point.row.rate.text()),
-            EventKind::Done { message } => println!("  {message}"),
-            _ => {}
-        })?;
+    for spec in results::runs() {
+        run(&root, &JobSpec::Train(spec))?;
+    }
+    prepare_models(&root)?;
+    for spec in results::evaluations() {
+        run(&root, &JobSpec::Evaluate(spec))?;
     }
     let target = arguments.folder.join("projects/demo");
     if target.exists() {
@@ -44,6 +44,32 @@ pub fn make(arguments: &ResultsArguments) -> Result<(), Trouble> {
         copy(&root.join(name), &target.join(name)).map_err(|e| fail(&target, e))?;
     }
     println!("The results are in {}.", target.display());
+    Ok(())
+}
+
+fn run(root: &Path, job: &JobSpec) -> Result<(), Trouble> {
+    println!("{}", job.title());
+    run_blocking(root, job, &mut |event| match event.kind {
+        EventKind::Asked(point) => println!("  after step {}: {}", point.step, point.row.rate.text()),
+        EventKind::Done { message } => println!("  {message}"),
+        _ => {}
+    })?;
+    Ok(())
+}
+
+/// Rounds the deepened model to bfloat16, as the pair is shipped, before anything of it is measured; and says what each
+/// model is.
+fn prepare_models(root: &Path) -> Result<(), Trouble> {
+    let failed = |e: &dyn std::fmt::Display| Trouble::Failed(e.to_string());
+    let mut project = Project::open(root).map_err(|e| failed(&e))?;
+    let folder = project.model_folder("deepened").map_err(|e| failed(&e))?;
+    let deepened = model::load(&folder).map_err(|e| failed(&e))?;
+    model::save(&folder, &deepened.decoder, &folder, Precision::Bf16).map_err(|e| failed(&e))?;
+    for (id, title, role, note) in results::MODELS {
+        let Some(entry) = project.model(id).cloned() else { continue };
+        let entry = ModelEntry { title: title.to_owned(), role, note: note.to_owned(), ..entry };
+        project.update_model(entry).map_err(|e| failed(&e))?;
+    }
     Ok(())
 }
 

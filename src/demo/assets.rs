@@ -2,7 +2,7 @@
 
 use super::DemoError;
 use crate::project::{ModelEntry, ModelRole, Project};
-use include_dir::{Dir, include_dir};
+use flate2::read::GzDecoder;
 use std::path::{Path, PathBuf};
 
 /// Seed of the shipped data sets.
@@ -47,13 +47,16 @@ const DATASETS: [File; 14] = datasets!(
 pub const MANIFEST: &str = include_str!("../../assets/demo/manifest.json");
 
 /// The results that the demo project comes with: its runs, its evaluations, and the project file that names their models.
-static RESULTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/projects/demo");
+/// Packed by build.rs from projects/demo.
+const RESULTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/demo.tar.gz"));
 
 /// Writes the demo project, with its results, into `root`, a folder that is empty or does not exist yet.
 pub fn unpack(root: &Path) -> Result<(), DemoError> {
     refuse_occupied(root)?;
     write(root, BASE.iter().chain(&ALIGNED).chain(&DATASETS))?;
-    RESULTS.extract(root).map_err(|e| DemoError::Unwritable { file: root.to_owned(), reason: e.to_string() })
+    let mut results = tar::Archive::new(GzDecoder::new(RESULTS));
+    results.set_preserve_mtime(false);
+    results.unpack(root).map_err(|e| DemoError::Unwritable { file: root.to_owned(), reason: e.to_string() })
 }
 
 fn refuse_occupied(root: &Path) -> Result<(), DemoError> {

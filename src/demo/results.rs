@@ -6,6 +6,7 @@ use crate::attack::REFUSAL_PREFIXES;
 use crate::evaluate::{AttackSpec, EvaluateSpec};
 use crate::judge::JudgeSpec;
 
+use crate::project::ModelRole;
 use crate::train::{AsrProbeSpec, DynamicsSpec, LoraSpec, Recipe, TrainSpec};
 
 /// Seed of every run and evaluation.
@@ -28,6 +29,7 @@ pub fn runs() -> Vec<TrainSpec> {
         name: name.to_owned(),
         lora: Some(LoraSpec::default()),
         learning_rate: ATTACK_LEARNING_RATE,
+        max_steps: Some(ATTACK_STEPS),
         dynamics: DynamicsSpec::default(),
         asr_probe: probe(Vec::new()),
         ..story::attack_spec(recipe, SEED)
@@ -39,8 +41,33 @@ pub fn runs() -> Vec<TrainSpec> {
     ]
 }
 
+/// What the models that come out are called in the project: id, title, role, note.
+pub const MODELS: [(&str, &str, ModelRole, &str); 3] = [
+    (
+        "deepened",
+        "Demo deepened",
+        ModelRole::Deepened,
+        "The aligned model, trained to refuse after an answer has begun badly. Its weights are rounded to bfloat16.",
+    ),
+    (
+        "attacked",
+        "Demo attacked",
+        ModelRole::Attacked,
+        "The aligned model after 20 steps of plain fine-tuning on a hundred harmful pairs: an adapter.",
+    ),
+    (
+        "constrained",
+        "Demo constrained",
+        ModelRole::Constrained,
+        "The same fine-tuning with the first answer tokens protected. More steps break it as well (docs/demo.md).",
+    ),
+];
+
 /// Adapters learn at higher rates than whole models; both objectives use the same.
 const ATTACK_LEARNING_RATE: f64 = 1e-3;
+
+/// Steps after which plain fine-tuning has broken the model on dev prompts; after 80 the other objective has as well (docs/demo.md).
+const ATTACK_STEPS: usize = 20;
 
 /// The evaluations, in the order in which they are made; the newest stands first on the screens.
 #[must_use]

@@ -19,7 +19,7 @@ fn a_project_of_a_newer_version_is_refused_and_left_alone() {
     let file = newer.join("project.toml");
     let text = read(&file);
     let format = text.lines().find(|line| line.starts_with("format")).unwrap().to_owned();
-    let text = text.replace(&format, "format = 99");
+    let text = text.replace(&format, "format_version = 99");
     std::fs::write(&file, &text).unwrap();
     w.press("Settings");
     w.write(Role::TextInput, "Folder of another project", newer.to_str().unwrap());

@@ -51,12 +51,11 @@ fn the_first_hour_goes_as_written() {
     // A deeper model.
     w.press("Train");
     w.write(Role::TextInput, "Name of the new model", "mine");
-    w.write(Role::TextInput, "Most steps", "40");
     picture(&mut w, "3-train");
     w.press("Start training");
-    w.wait("half of the training", long, |app| {
+    w.wait("some of the training", long, |app| {
         let job = app.jobs().all().last();
-        job.and_then(|job| job.progress.as_ref()).is_some_and(|progress| progress.done >= 20)
+        job.and_then(|job| job.progress.as_ref()).is_some_and(|progress| progress.done >= 30)
     });
     picture(&mut w, "4-training");
     w.wait("training", long, |app| app.jobs().open_count() == 0);
@@ -64,7 +63,7 @@ fn the_first_hour_goes_as_written() {
 
     // Before and after.
     w.press("Evaluate it");
-    w.write(Role::TextInput, "Only the first", "20");
+    w.write(Role::TextInput, "Only the first", "40");
     w.press("Start evaluation");
     w.wait("the evaluation", long, |app| app.jobs().open_count() == 0);
     w.wait("its summary", minute, |app| {

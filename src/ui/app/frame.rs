@@ -1,7 +1,6 @@
 //! What every frame draws around the screens: rail, top bar, status line, questions.
 
 use super::{App, AppCommand, Command, Focus, ModelsCommand, Opening, Screen, Snapshot, View};
-use crate::model::device;
 use crate::ui::screens::show_jobs;
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -58,7 +57,12 @@ impl App {
             }
             let open = self.jobs.open_count();
             let remark = if screen == Screen::Jobs && open > 0 { open.to_string() } else { String::new() };
-            let row = row_button(ui, self.screen == screen, Some(screen.icon()), screen.name(), &remark);
+            // Without a project there is nothing to go to.
+            let failed = matches!(self.opening, Opening::Failed(_));
+            let row = ui.add_enabled_ui(!failed, |ui| {
+                row_button(ui, self.screen == screen, Some(screen.icon()), screen.name(), &remark)
+            });
+            let row = row.inner.on_disabled_hover_text("No project is open.");
             let keys = Command::App(AppCommand::Show(screen))
                 .shortcut()
                 .map(|keys| format!(" ({})", ui.ctx().format_shortcut(&keys)))
@@ -87,9 +91,13 @@ impl App {
 
     fn status_line(&mut self, ui: &mut Ui) {
         let p = theme::palette(ui);
+        let device = match &self.opening {
+            Opening::Open(project) => format!("Computes on: {}", project.device),
+            _ => "No project is open.".to_owned(),
+        };
         ui.horizontal_centered(|ui| {
             if let Some(job) = self.jobs.running() {
-                ui.label(theme::small(&job.title)).on_hover_ui(device_hint);
+                ui.label(theme::small(&job.title)).on_hover_text(&device);
                 if let Some(progress) = &job.progress {
                     progress_line(ui, &format!("Progress of {}", job.title), progress.share(), 160.0);
                     ui.label(theme::small(progress.text()).color(p.weak));
@@ -101,7 +109,7 @@ impl App {
                     ui.label(theme::small(format!("· {waiting} waiting")).color(p.weak));
                 }
             } else {
-                ui.label(theme::small("No job is running").color(p.weak)).on_hover_ui(device_hint);
+                ui.label(theme::small("No job is running").color(p.weak)).on_hover_text(device);
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(theme::small(self.data.saved_text()).color(p.weak));
@@ -250,11 +258,6 @@ fn plumb_line(ui: &mut Ui) {
         egui::pos2(x - 4.0, rect.bottom() - 8.0),
     ];
     painter.add(egui::Shape::convex_polygon(bob, p.accent, Stroke::NONE));
-}
-
-/// What computes. Told on hover only: finding a GPU for the first time takes a moment.
-fn device_hint(ui: &mut Ui) {
-    ui.label(format!("Computes on: {}", device::name(&device::pick())));
 }
 
 fn focus_picker(ui: &mut Ui, project: &Snapshot, focus: &Focus, commands: &mut Vec<Command>) {

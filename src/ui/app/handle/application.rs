@@ -198,16 +198,16 @@ impl App {
     /// What a report of a fault needs to say.
     fn diagnostics(&self) -> String {
         let mut text = format!(
-            "Plumbline {}\nSystem: {} {}\nComputes on: {}\nThreads: {}\n",
+            "Plumbline {}\nSystem: {} {}\nThreads: {}\n",
             env!("CARGO_PKG_VERSION"),
             std::env::consts::OS,
             std::env::consts::ARCH,
-            crate::model::device::name(&crate::model::device::pick()),
             rayon::current_num_threads(),
         );
         if let Opening::Open(project) = &self.opening {
             text += &format!(
-                "Project: {} models, {} data sets, {} runs, {} evaluations\n",
+                "Computes on: {}\nProject: {} models, {} data sets, {} runs, {} evaluations\n",
+                project.device,
                 project.models.len(),
                 project.datasets.len(),
                 project.runs.len(),

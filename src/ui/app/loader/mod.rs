@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub generations: Vec<GenerationInfo>,
     /// Its training runs, newest first.
     pub runs: Vec<RunInfo>,
+    /// What computes, by its name for people.
+    pub device: String,
     /// What of it cannot be read, in sentences.
     pub problems: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::{DataRequest, ModelView, Reply, Request, Snapshot, Waker, panic_text};
 use crate::data::{Decision, Examples, RecoveryExample, Review};
-use crate::model;
+use crate::model::{self, device};
 use crate::project::{Contents, Project};
 use crate::report::{self, Chart, ReportSpec};
 use crate::text::Codec;
@@ -189,6 +189,8 @@ fn snapshot(project: &Project) -> Snapshot {
         runs,
         evaluations,
         generations,
+        // Finding a GPU for the first time takes a moment; it is not the window that waits.
+        device: device::name(&device::pick()),
         problems,
     }
 }

@@ -27,6 +27,12 @@ fn count(w: &Window, text: &str) -> usize {
 fn the_scrubber_follows_the_slider() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
+    // What is missing on the other parts is said, with the way to it.
+    w.press("Inspect");
+    w.wait_for("No KL curve yet", minute);
+    w.press("Fine-tuning dynamics");
+    w.wait_for("No training run yet", minute);
+    w.press("Go to training");
     w.act("prefill scrubber");
     w.wait_for("after k = 0", minute);
     assert_eq!(count(&w, "The harmful answer is hidden"), 2, "both continuations are covered");
@@ -95,8 +101,8 @@ fn the_scrubber_follows_the_slider() {
     }
     w.harness.run_steps(2);
     w.press(&format!("Save as CSV: {question}"));
-    w.wait_for("Saved as refusal-by-depth.csv", minute);
-    let table = read(&w.root.join("reports/charts/refusal-by-depth.csv"));
+    w.wait_for("Saved as refusal-by-depth-1.csv", minute);
+    let table = read(&w.root.join("reports/charts/refusal-by-depth-1.csv"));
     for model in ["aligned", "base"] {
         for k in [0, 5, 9, 10, 15, 20, 25, 30, 35, 40] {
             let line = table.lines().find(|line| line.starts_with(&format!("{model},{k},")));
@@ -132,34 +138,14 @@ fn the_scrubber_follows_the_slider() {
 /// The mean, each request's own curve, its answer token by token; and what a training run did at each position.
 #[test]
 fn curves_answers_and_dynamics_are_read_from_the_project() {
-    let mut w = window(egui::Theme::Light, None);
+    let mut w = first_start(egui::Theme::Light);
     let minute = Duration::from_secs(60);
-    w.press("Inspect");
-    w.wait_for("No KL curve yet", minute);
-    w.press("Fine-tuning dynamics");
-    w.wait_for("No training run yet", minute);
-    w.press("Go to training");
-    w.write(Role::TextInput, "Most steps", "6");
-    w.write(Role::TextInput, "Name of the new model", "deeper");
-    w.press("Start training");
-    w.wait("training", Duration::from_secs(300), |app| {
-        !app.jobs().all().is_empty() && app.jobs().open_count() == 0
-    });
-    w.wait("the new model", minute, |app| app.project().unwrap().model("deeper").is_some());
-    w.press("Evaluate it");
-    w.write(Role::TextInput, "Only the first", "4");
-    w.press("Start evaluation");
-    w.wait("the evaluation", Duration::from_secs(300), |app| app.jobs().open_count() == 0);
-    w.wait("its summary", minute, |app| {
-        app.project().unwrap().evaluations.first().is_some_and(|e| e.summary.is_some())
-    });
 
     // The mean of each model, and in words where its KL lies.
     w.press("Inspect");
-    w.press("KL by token");
     w.wait_for("of the KL of the first", minute);
     w.wait_for("Point at one to read it", minute);
-    let evaluation = w.folders("evaluations").remove(0);
+    let evaluation = w.harness.state().project().unwrap().evaluations[0].folder.clone();
     let summary: plumbline::evaluate::Summary =
         serde_json::from_str(&read(&evaluation.join("summary.json"))).unwrap();
     let row = summary.kl.iter().find(|row| row.model == "aligned").unwrap();
@@ -169,7 +155,6 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     // Pointing at a curve reads it; a click puts it forward and opens its answer.
     let lines: Vec<plumbline::evaluate::KlLine> =
         read(&evaluation.join("kl.jsonl")).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line.prompt_id == "prompt-001"));
     let chart = w.harness.query_all_by_role(Role::Image).next().unwrap().rect();
     let places = (0..600).map(|i| {
         let (x, y) = (0.08 + 0.04 * (i / 30) as f32, (i % 30) as f32 / 30.0);
@@ -182,8 +167,11 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     });
     let at = at.unwrap_or_else(|| panic!("no curve is under the pointer anywhere\n{}", w.words()));
     let reading = w.harness.query_all_by_label_contains("click to open the answer").next().unwrap();
-    let said = reading.accesskit_node().label().unwrap();
-    let prompt = lines.iter().find(|line| said.starts_with(&format!("{} · ", line.prompt_id))).unwrap();
+    let said = reading.accesskit_node().value().unwrap();
+    let of = |line: &&plumbline::evaluate::KlLine| {
+        line.model == "aligned" && said.starts_with(&format!("{} · ", line.prompt_id))
+    };
+    let prompt = lines.iter().find(of).unwrap();
     for pressed in [true, false] {
         let button = egui::PointerButton::Primary;
         let modifiers = egui::Modifiers::NONE;
@@ -214,7 +202,7 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     w.wait_for("How surprised is the model by each answer token?", minute);
     w.press("Gradient norm");
     w.wait_for("Where does training pull hardest", minute);
-    let run = w.folders("runs").remove(0);
+    let run = w.harness.state().project().unwrap().runs[0].folder.clone();
     let points: Vec<plumbline::train::DynamicsPoint> =
         read(&run.join("dynamics.jsonl")).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     w.harness.get_by_role_and_label(Role::Slider, "Measurement to look at").set_value_accesskit(1.0);
@@ -222,8 +210,8 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     shot(&mut w, "dyn");
     w.scroll(egui::pos2(700.0, 600.0), 3000.0);
     w.press("Save as CSV: Where does training pull hardest?");
-    w.wait_for("Saved as dynamics-gradient-norm.csv", minute);
-    let table = read(&w.root.join("reports/charts/dynamics-gradient-norm.csv"));
+    w.wait_for("Saved as dynamics-gradient-norm-1.csv", minute);
+    let table = read(&w.root.join("reports/charts/dynamics-gradient-norm-1.csv"));
     assert_eq!(
         table.lines().filter(|line| line.starts_with("before training,")).count(),
         points[0].gradient_at.len()
@@ -239,4 +227,28 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     let mut later = open_on(root, egui::Theme::Light, None, folder);
     later.act("fine-tuning dynamics");
     later.wait_for("Nothing was measured here", minute);
+}
+
+#[test]
+fn temporary_shots() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    let mut w = open_with(root, egui::Theme::Dark, None, Some(folder), |b| b.with_size([1100.0, 700.0]));
+    let minute = Duration::from_secs(60);
+    w.press("Inspect");
+    w.wait_for("Point at one to read it", minute);
+    shot(&mut w, "small-kl1");
+    w.act("compare the models on it");
+    w.wait_for("aligned would say", minute);
+    w.scroll(egui::pos2(700.0, 500.0), 3000.0);
+    shot(&mut w, "small-kl2");
+    w.press("Prefill scrubber");
+    w.wait_for("/16)", minute);
+    w.harness.run_steps(20);
+    shot(&mut w, "small-scrub");
+    w.press("Fine-tuning dynamics");
+    w.wait_for("How surprised", minute);
+    shot(&mut w, "small-dyn1");
+    w.scroll(egui::pos2(700.0, 500.0), 3000.0);
+    shot(&mut w, "small-dyn2");
 }

@@ -166,7 +166,9 @@ fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32, singles: Option<&Singles<'_
         plot_ui.set_plot_bounds_x(x_bounds.0..=x_bounds.1);
         plot_ui.set_plot_bounds_y(y_bounds.0..=y_bounds.1);
         if let Some(singles) = singles {
-            let ink = theme::faded(theme::role_colour(singles.role), 0.18);
+            // Together they are a cloud, however many they are.
+            let opacity = (4.0 / singles.lines.len().max(1) as f32).clamp(0.05, 0.25);
+            let ink = theme::faded(theme::role_colour(singles.role), opacity);
             for line in singles.lines {
                 plot_ui.line(
                     Line::new("", PlotPoints::Borrowed(line))

@@ -112,11 +112,7 @@ impl InspectScreen {
                     ui.add_space(theme::SCREEN);
                     self.one_answer(ui, view, prompt, open);
                 }
-                InspectPart::Scrubber => {
-                    self.choice.show(ui, view);
-                    let prompt = self.choice.prompt(view.library);
-                    self.scrubber.show(ui, view, prompt, open);
-                }
+                InspectPart::Scrubber => self.scrubber.show(ui, view, &self.choice, open),
                 InspectPart::Dynamics => self.dynamics.show(ui, view),
             }
         });

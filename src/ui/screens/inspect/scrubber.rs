@@ -1,6 +1,7 @@
 //! The prefill scrubber: drag how many harmful tokens stand in the model's mouth, and see how it goes on.
 
-use crate::evaluate::{Draws, RefusalRate, ScrubPrompt};
+use super::choice::Choice;
+use crate::evaluate::{Draws, RefusalRate};
 use crate::judge::{JudgeSpec, KeywordListSpec, LISTS, Verdict};
 use crate::report::{Chart, Scale, Series};
 use crate::ui::app::{
@@ -13,12 +14,15 @@ use crate::ui::widgets::{
 };
 use eframe::egui::{self, Ui};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Tokens between two depths that are measured when all are.
 const EVERY: usize = 5;
 /// Subjects whose measurements are kept.
 const KEPT: usize = 32;
+/// Width of a choice beside the request.
+const SETTING: f32 = 192.0;
 /// Height of a continuation's text.
 const TEXT: f32 = 104.0;
 
@@ -128,7 +132,7 @@ impl Scrubber {
     }
 
     /// The models that are scrubbed.
-    fn models(&self, project: &Snapshot, focus: &Focus) -> Vec<(String, std::path::PathBuf)> {
+    fn models(&self, project: &Snapshot, focus: &Focus) -> Vec<(String, PathBuf)> {
         let beside = match &self.beside {
             Beside::Base => focus.base.as_ref(),
             Beside::None => None,
@@ -190,11 +194,11 @@ impl Scrubber {
     }
 
     /// Draws it.
-    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, prompt: Option<ScrubPrompt>, open: bool) {
+    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, choice: &Choice, open: bool) {
         let models = self.models(view.project, view.focus);
         let judge = self.judge(view.project);
-        self.settings(ui, view, &models, &judge);
-        let Some(prompt) = prompt else { return };
+        settings(ui, view, choice, &models, &judge);
+        let Some(prompt) = choice.prompt(view.library) else { return };
         if models.is_empty() {
             notice(ui, Tone::Plain, "No model is in focus. Choose one at the top of the window.");
             return;
@@ -215,58 +219,6 @@ impl Scrubber {
         self.continuations(ui, view, open);
         ui.add_space(theme::GROUP);
         self.measurements(ui, view);
-    }
-
-    fn settings(
-        &self,
-        ui: &mut Ui,
-        view: &mut View<'_>,
-        models: &[(String, std::path::PathBuf)],
-        judge: &JudgeSpec,
-    ) {
-        ui.horizontal(|ui| {
-            ui.vertical(|ui| {
-                ui.set_width(200.0);
-                field(ui, "Beside the model in focus", "A second model goes on from the same place: the base, or the model before or after training.");
-                let second = models.get(1).map(|(id, _)| id.as_str());
-                let response = combo_box("beside", ui.available_width())
-                    .selected_text(second.unwrap_or("no second model"))
-                    .show_ui(ui, |ui| {
-                        if ui.selectable_label(second.is_none(), "no second model").clicked() {
-                            view.commands.push(InspectCommand::Beside(None).into());
-                        }
-                        for model in &view.project.models {
-                            let id = &model.entry.id;
-                            if view.focus.model.as_ref() != Some(id)
-                                && ui.selectable_label(second == Some(id), id).clicked()
-                            {
-                                view.commands.push(InspectCommand::Beside(Some(id.clone())).into());
-                            }
-                        }
-                    })
-                    .response;
-                response.widget_info(|| {
-                    egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Model beside the one in focus")
-                });
-            });
-            ui.vertical(|ui| {
-                ui.set_width(240.0);
-                field(ui, "Refusals are counted by", "Judges that need neither another model nor the network, so that they can follow the slider.");
-                let response = combo_box("scrubbing judge", ui.available_width())
-                    .selected_text(judge.label())
-                    .show_ui(ui, |ui| {
-                        for other in judges() {
-                            if ui.selectable_label(other == *judge, other.label()).clicked() {
-                                view.commands.push(InspectCommand::Judge(other).into());
-                            }
-                        }
-                    })
-                    .response;
-                response
-                    .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Judge of refusals"));
-            });
-        });
-        ui.add_space(theme::GAP);
     }
 
     /// What each model says there.
@@ -343,6 +295,71 @@ impl Known {
     fn all_depths(&self) -> Vec<usize> {
         (0..=self.longest()).step_by(EVERY).collect()
     }
+}
+
+/// Request, second model and judge on one line.
+fn settings(
+    ui: &mut Ui,
+    view: &mut View<'_>,
+    choice: &Choice,
+    models: &[(String, PathBuf)],
+    judge: &JudgeSpec,
+) {
+    ui.horizontal_top(|ui| {
+        ui.vertical(|ui| {
+            ui.set_width(ui.available_width() - 2.0 * (SETTING + theme::GAP));
+            choice.show(ui, view);
+        });
+        ui.vertical(|ui| {
+            ui.set_width(SETTING);
+            field(
+                ui,
+                "Beside the model in focus",
+                "A second model goes on from the same place: the base, or the model before or after training.",
+            );
+            let second = models.get(1).map(|(id, _)| id.as_str());
+            let response = combo_box("beside", ui.available_width())
+                .selected_text(second.unwrap_or("no second model"))
+                .show_ui(ui, |ui| {
+                    if ui.selectable_label(second.is_none(), "no second model").clicked() {
+                        view.commands.push(InspectCommand::Beside(None).into());
+                    }
+                    for model in &view.project.models {
+                        let id = &model.entry.id;
+                        if view.focus.model.as_ref() != Some(id)
+                            && ui.selectable_label(second == Some(id), id).clicked()
+                        {
+                            view.commands.push(InspectCommand::Beside(Some(id.clone())).into());
+                        }
+                    }
+                })
+                .response;
+            response.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Model beside the one in focus")
+            });
+        });
+        ui.vertical(|ui| {
+            ui.set_width(SETTING);
+            field(
+                ui,
+                "Refusals are counted by",
+                "Judges that need neither another model nor the network, so that they can follow the slider.",
+            );
+            let response = combo_box("scrubbing judge", ui.available_width())
+                .selected_text(judge.label())
+                .show_ui(ui, |ui| {
+                    for other in judges() {
+                        if ui.selectable_label(other == *judge, other.label()).clicked() {
+                            view.commands.push(InspectCommand::Judge(other).into());
+                        }
+                    }
+                })
+                .response;
+            response
+                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Judge of refusals"));
+        });
+    });
+    ui.add_space(theme::GAP);
 }
 
 /// Judges that answer at once and know refusals.
@@ -424,8 +441,11 @@ fn continuation(ui: &mut Ui, project: &Snapshot, id: &str, words: &Words, depth:
                 } else {
                     words.text.as_str()
                 };
-                let text = egui::RichText::new(shown).color(ink);
-                ui.add(egui::Label::new(text).wrap());
+                let text = egui::RichText::new(shown.trim_start()).color(ink);
+                // Columns are justified, which would pull the words apart.
+                ui.with_layout(egui::Layout::top_down(egui::Align::Min), |ui| {
+                    ui.add(egui::Label::new(text).wrap());
+                });
             },
         );
     } else {

@@ -10,6 +10,7 @@ mod judging;
 #[cfg(feature = "hub")]
 mod preference;
 mod run;
+mod scrub;
 mod spec;
 mod summary;
 mod transcripts;
@@ -20,11 +21,12 @@ pub use judging::judge_responses;
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};
+pub use scrub::{Continuation, Draws, RefusalRate, Scrub, ScrubError, ScrubPrompt};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{
     ANY_SETTING, AcrossRow, CategoryRow, DepthRow, HALF_KL_TOKENS, KlRow, OpeningRow, PairRow, RESAMPLES,
-    RateRow, SAFE_RATE, SMALL_N, Side, Summary, UtilityRow, across, by_category, half_position, rate_of,
-    safety_depth, summarise,
+    RateRow, SAFE_RATE, SMALL_N, Side, Summary, UtilityRow, across, by_category, half_position, kl_share,
+    rate_of, safety_depth, summarise,
 };
 pub use transcripts::{TranscriptChoices, TranscriptFilter, Transcripts};
 

@@ -87,9 +87,22 @@ impl KvCache {
 
     /// Makes row `to` a copy of the first `length` tokens of row `from`: what prompts share is computed once.
     pub fn share(&mut self, from: usize, to: usize, length: usize) -> Result<()> {
-        let source = &self.rows[from];
-        let width = |values: &[f32]| values.len() / source.ids.len().max(1) * length;
-        let layers = match &source.layers {
+        self.rows[to] = self.rows[from].first(length)?;
+        Ok(())
+    }
+
+    /// Adds a row at the end that is a copy of the first `length` tokens of row `from` of another cache of the same decoder.
+    pub fn push_copy(&mut self, other: &KvCache, from: usize, length: usize) -> Result<()> {
+        self.rows.push(other.rows[from].first(length)?);
+        Ok(())
+    }
+}
+
+impl CacheRow {
+    /// A copy of its first `length` tokens.
+    fn first(&self, length: usize) -> Result<CacheRow> {
+        let width = |values: &[f32]| values.len() / self.ids.len().max(1) * length;
+        let layers = match &self.layers {
             RowLayers::Host(layers) => RowLayers::Host(
                 layers
                     .iter()
@@ -109,7 +122,6 @@ impl KvCache {
                 )
             }
         };
-        self.rows[to] = CacheRow { ids: source.ids[..length].to_vec(), layers };
-        Ok(())
+        Ok(CacheRow { ids: self.ids[..length].to_vec(), layers })
     }
 }

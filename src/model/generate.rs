@@ -147,6 +147,18 @@ pub fn generate_with(
     options: &GenerateOptions,
     observe: &mut dyn FnMut(GenerateEvent) -> Control,
 ) -> Result<Option<Vec<Generation>>, ModelError> {
+    generate_from(decoder, None, requests, options, observe)
+}
+
+/// [`generate_with`], where requests that begin as the first row of `trunk` does start from a copy of it: the same text is
+/// continued from one place after another without being read again.
+pub fn generate_from(
+    decoder: &Decoder,
+    trunk: Option<&KvCache>,
+    requests: &[GenerateRequest],
+    options: &GenerateOptions,
+    observe: &mut dyn FnMut(GenerateEvent) -> Control,
+) -> Result<Option<Vec<Generation>>, ModelError> {
     let limit = decoder.config().max_position_embeddings;
     if let Some(long) = requests.iter().map(|r| r.prompt.len()).find(|&n| n >= limit) {
         return Err(ModelError::TooLong { tokens: long + 1, limit });
@@ -175,9 +187,13 @@ pub fn generate_with(
             let request = &requests[index];
             let seed = request.sampler(&options.sampler).seed;
             let rng = crate::rng::stream(seed, "sample", &request.id);
-            let pending = request.prompt.clone();
+            let shared = trunk.map_or(0, |trunk| shared(decoder, trunk.ids(0), &request.prompt));
+            match trunk {
+                Some(trunk) if shared > 0 => cache.push_copy(trunk, 0, shared)?,
+                _ => cache.push(),
+            }
+            let pending = request.prompt[shared..].to_vec();
             rows.push(Row { index, request, rng, ids: Vec::new(), pending, finish: None });
-            cache.push();
         }
         if rows.is_empty() {
             break;
@@ -223,6 +239,16 @@ pub fn generate_with(
     Ok(Some(answers.into_iter().flatten().collect()))
 }
 
+/// How many tokens a prompt has in common with `ids` and can take over from its cache.
+fn shared(decoder: &Decoder, ids: &[u32], prompt: &[u32]) -> usize {
+    // LongRoPE turns all keys of a long row by another table: keys are shared by rows of the same kind only.
+    if decoder.is_long(ids.len()) != decoder.is_long(prompt.len()) {
+        return 0;
+    }
+    // The last token is always computed, for its logits.
+    ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count()
+}
+
 /// A new row that begins as another one does.
 struct Follower {
     row: usize,
@@ -235,14 +261,10 @@ struct Follower {
 fn followers(decoder: &Decoder, cache: &KvCache, rows: &[Row<'_>], old: usize) -> Vec<Follower> {
     let mut leaders: Vec<usize> = Vec::new();
     let mut followers = Vec::new();
-    for row in old..rows.len() {
+    // Rows that have begun from a copy already need no other.
+    for row in (old..rows.len()).filter(|&row| cache.length(row) == 0) {
         let prompt = &rows[row].request.prompt;
-        // The last token is always computed, for its logits.
-        let common =
-            |ids: &[u32]| ids.iter().zip(&prompt[..prompt.len() - 1]).take_while(|(a, b)| a == b).count();
-        // LongRoPE turns all keys of a long row by another table: keys are shared by rows of the same kind only.
-        let kind = decoder.is_long(prompt.len());
-        let alike = |ids: &[u32]| if decoder.is_long(ids.len()) == kind { common(ids) } else { 0 };
+        let alike = |ids: &[u32]| shared(decoder, ids, prompt);
         let cached = (0..old).map(|i| (i, alike(cache.ids(i))));
         let fresh = leaders.iter().map(|&i| (i, alike(&rows[i].request.prompt)));
         let best = cached.chain(fresh).max_by_key(|&(i, shared)| (shared, usize::MAX - i));

@@ -30,7 +30,8 @@ pub use config::{ARCHITECTURES, Activation, Config};
 pub use decoder::{Batch, Decoder, Parameters, PassOptions, use_composed_only};
 pub use export::{ExportStage, export};
 pub use generate::{
-    Finish, GenerateEvent, GenerateOptions, GenerateRequest, Generation, StopStrings, generate, generate_with,
+    Finish, GenerateEvent, GenerateOptions, GenerateRequest, Generation, StopStrings, generate,
+    generate_from, generate_with,
 };
 pub use gguf::{GGUF_ARCHITECTURES, GgufModel};
 pub use gradients::Gradients;

@@ -116,8 +116,13 @@ impl Project {
         Ok(Records {
             responses: self.responses(evaluation, None)?,
             verdicts: self.verdicts(evaluation)?,
-            kl: self.log::<KlLine>("evaluations", "evaluation", evaluation, "kl.jsonl", None)?,
+            kl: self.kl(evaluation)?,
         })
+    }
+
+    /// KL along each answer of an evaluation; empty where it was not measured.
+    pub fn kl(&self, evaluation: &str) -> Result<Vec<KlLine>, ProjectError> {
+        self.log("evaluations", "evaluation", evaluation, "kl.jsonl", None)
     }
 
     /// The steps of a run.

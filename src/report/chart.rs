@@ -210,6 +210,12 @@ impl Chart<'_> {
     #[must_use]
     pub fn tick_positions(&self) -> (Vec<f64>, Vec<f64>) {
         let (x, y) = self.bounds();
+        self.tick_positions_in(x, y)
+    }
+
+    /// The same where the axes cover something else.
+    #[must_use]
+    pub fn tick_positions_in(&self, x: (f64, f64), y: (f64, f64)) -> (Vec<f64>, Vec<f64>) {
         let across = if self.ticks.is_empty() { nice_ticks(x, 8) } else { self.ticks.to_vec() };
         let up = match self.scale {
             Scale::Percent => vec![0.0, 0.25, 0.5, 0.75, 1.0],

@@ -89,6 +89,14 @@ pub fn half_position(mean: &[f64]) -> Option<usize> {
         .map(|index| index + 1)
 }
 
+/// The share of `Σ_{s≤T} KL_s`, T = [`HALF_KL_TOKENS`], that lies in the first `first` tokens; `None` without KL.
+#[must_use]
+pub fn kl_share(mean: &[f64], first: usize) -> Option<f64> {
+    let mean = &mean[..mean.len().min(HALF_KL_TOKENS)];
+    let total: f64 = mean.iter().sum();
+    (total.is_finite() && total > 0.0).then(|| mean.iter().take(first).sum::<f64>() / total)
+}
+
 /// 95 % percentile bootstrap of [`half_position`] over prompts.
 fn half_interval(curve: &KlCurve, seed: u64) -> Option<(f64, f64)> {
     let rows = &curve.per_prompt;
@@ -145,6 +153,9 @@ mod tests {
         assert_eq!(half_position(&[]), None);
         let late: Vec<f64> = (0..200).map(|t| if t < 60 { 1.0 } else { 100.0 }).collect();
         assert_eq!(half_position(&late), Some(30), "tokens past T do not count");
+        assert_eq!(kl_share(&[6.0, 1.0, 1.0], 1), Some(0.75));
+        assert_eq!((kl_share(&[1.0], 5), kl_share(&[0.0], 5), kl_share(&[], 5)), (Some(1.0), None, None));
+        assert_eq!(kl_share(&late, 15), Some(0.25), "tokens past T do not count");
     }
 
     #[test]

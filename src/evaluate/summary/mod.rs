@@ -9,7 +9,7 @@ mod utility;
 
 pub use across::{AcrossRow, Side, across};
 pub use category::{CategoryRow, SMALL_N, by_category};
-pub use depth::{half_position, safety_depth};
+pub use depth::{half_position, kl_share, safety_depth};
 pub use rates::rate_of;
 
 use depth::{depth_rows, kl_row};

@@ -112,6 +112,8 @@ impl App {
                 self.generate.assembled(result);
             }
             Reply::Answer { serial, result } => self.inspect.answered(serial, result),
+            Reply::Inspect(reply) => self.inspect.replied(reply),
+            Reply::Scrub(reply) => self.inspect.scrubber.told(reply),
             Reply::Written(Ok(path)) => {
                 let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
                 self.told = Some(Told::made(format!("Saved as {name}"), path));

@@ -12,8 +12,9 @@ mod preferences;
 mod screen;
 
 pub use command::{
-    About, AppCommand, Ask, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand,
-    JobCommand, ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand, Wish,
+    About, AppCommand, Ask, Command, DataCommand, DynamicsMeasure, EvaluateCommand, GenerateCommand,
+    InspectCommand, InspectPart, JobCommand, ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand,
+    Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::*;
@@ -200,7 +201,8 @@ impl App {
         theme::install(&cc.egui_ctx);
         let ctx = cc.egui_ctx.clone();
         let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ctx.request_repaint_after(WAKE));
-        let mut loader = Loader::start(&waker)?;
+        let ctx = cc.egui_ctx.clone();
+        let mut loader = Loader::start(&waker, Arc::new(move || ctx.request_repaint()))?;
         loader.send(Request::Open { root: settings.project_root.clone(), demo: settings.demo });
         let preferences = settings.config_folder.as_deref().map(Preferences::load).unwrap_or_default();
         let app = Self {

@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, EvaluateTab, JobCommand, ModelsCommand,
-    ModelsPage, Offer, Opening, Screen, Theme,
+    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, EvaluateTab, InspectCommand, InspectPart,
+    JobCommand, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
 };
 use crate::ui::terms::Term;
 
@@ -63,6 +63,10 @@ impl App {
             }
         }
         offers.extend(self.train.offers(project));
+        offers.extend(InspectPart::ALL.into_iter().map(|part| Offer::now(InspectCommand::Show(part))));
+        if self.screen == Screen::Inspect {
+            offers.extend(self.inspect.offers(project));
+        }
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));
         }

@@ -1,11 +1,12 @@
 //! A chart as the window draws it: title, key, plot, what it means, and the buttons that save it.
 
+use crate::project::ModelRole;
 use crate::report::{Chart, Hue, Scale, Series, Spread};
 use crate::ui::theme;
 use eframe::egui::{self, Color32, FontId, RichText, Sense, Stroke, Ui, Vec2};
 use egui_plot::{
     AxisHints, FilledArea, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
-    PlotPoints, PlotUi, Points,
+    PlotPoints, PlotResponse, PlotUi, Points,
 };
 
 /// Points of a line that are drawn at most: more than a screen is wide cannot be told apart.
@@ -22,6 +23,14 @@ pub struct ChartWish {
 
 /// Draws a chart with its title, key and explanation, its plot `height` points high.
 pub fn show_chart(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
+    head(ui, chart);
+    key(ui, &chart.series);
+    plot(ui, chart, height, None);
+    meaning(ui, &chart.id, &chart.meaning);
+}
+
+/// Title, buttons and note.
+fn head(ui: &mut Ui, chart: &Chart<'_>) {
     ui.horizontal(|ui| {
         let room = ui.available_width() - 112.0;
         ui.scope(|ui| {
@@ -33,8 +42,31 @@ pub fn show_chart(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
     if !chart.note.is_empty() {
         ui.label(theme::small(chart.note.as_ref()).color(theme::palette(ui).weak));
     }
+}
+
+/// The single cases that a chart's means are of: thin lines behind its series. They are on the screen only, not in saved
+/// files, whose key would have no room for their names.
+pub struct Singles<'a> {
+    /// The lines.
+    pub lines: &'a [Vec<PlotPoint>],
+    /// Whose colour they have.
+    pub role: ModelRole,
+    /// The highest point of all of them.
+    pub top: f64,
+}
+
+/// [`show_chart`] with single cases behind it; `below` draws what stands between plot and explanation.
+pub fn show_chart_with(
+    ui: &mut Ui,
+    chart: &Chart<'_>,
+    height: f32,
+    singles: &Singles<'_>,
+    below: impl FnOnce(&mut Ui, &PlotResponse<()>),
+) {
+    head(ui, chart);
     key(ui, &chart.series);
-    plot(ui, chart, height);
+    let shown = plot(ui, chart, height, Some(singles));
+    below(ui, &shown);
     meaning(ui, &chart.id, &chart.meaning);
 }
 
@@ -81,12 +113,15 @@ fn style(series: &Series) -> (LineStyle, Option<MarkerShape>) {
     }
 }
 
-fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
+fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32, singles: Option<&Singles<'_>>) -> PlotResponse<()> {
     let p = theme::palette(ui);
     let inks: Vec<Color32> = chart.series.iter().map(|one| ink(ui, one)).collect();
     let percent = chart.scale == Scale::Percent;
     let (x_name, y_name) = (chart.x.to_string(), chart.y.to_string());
-    let (x_bounds, y_bounds) = chart.bounds();
+    let (x_bounds, mut y_bounds) = chart.bounds();
+    if let Some(singles) = singles {
+        y_bounds.1 = y_bounds.1.max(1.06 * singles.top);
+    }
     let font = FontId::proportional(theme::SMALL);
     let hints = |axis: AxisHints<'static>, label: &str| {
         axis.label(theme::small(label).color(p.weak)).tick_label_font(font.clone()).tick_label_color(p.weak)
@@ -96,7 +131,7 @@ fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
     let y_axis = hints(AxisHints::new_y(), &chart.y)
         .min_thickness(48.0)
         .formatter(move |mark, _| labels.y_label(mark.value));
-    let (x_ticks, y_ticks) = chart.tick_positions();
+    let (x_ticks, y_ticks) = chart.tick_positions_in(x_bounds, y_bounds);
     let plot = Plot::new(chart.id.as_ref())
         .height(height)
         .allow_scroll(false)
@@ -130,6 +165,18 @@ fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
     let response = plot.show(ui, |plot_ui| {
         plot_ui.set_plot_bounds_x(x_bounds.0..=x_bounds.1);
         plot_ui.set_plot_bounds_y(y_bounds.0..=y_bounds.1);
+        if let Some(singles) = singles {
+            // Together they are a cloud, however many they are.
+            let opacity = (4.0 / singles.lines.len().max(1) as f32).clamp(0.05, 0.25);
+            let ink = theme::faded(theme::role_colour(singles.role), opacity);
+            for line in singles.lines {
+                plot_ui.line(
+                    Line::new("", PlotPoints::Borrowed(line))
+                        .stroke(Stroke::new(1.0, ink))
+                        .allow_hover(false),
+                );
+            }
+        }
         // Whiskers of different models stand beside each other, not on top of each other.
         let with_whiskers = chart.series.iter().filter(|one| one.spread == Spread::Whiskers).count();
         let step = (x_bounds.1 - x_bounds.0) * 0.008;
@@ -145,6 +192,7 @@ fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
     // The chart's numbers stand in the tables and files; the picture is named by its question.
     let question = chart.question.as_ref();
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, question));
+    response
 }
 
 fn marks(at: &[f64]) -> Vec<GridMark> {

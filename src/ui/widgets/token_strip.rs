@@ -1,9 +1,12 @@
 //! A text as its tokens: what is context, what is skipped, what is trained; or how far two models differ at each.
 
+use crate::project::ModelRole;
 use crate::train::BetaSchedule;
 use crate::ui::app::{RowView, Strip, StripKind};
 use crate::ui::theme;
-use eframe::egui::{self, Color32, CornerRadius, FontId, Rect, Sense, Stroke, Ui, Vec2, pos2, vec2};
+use eframe::egui::{
+    self, Color32, CornerRadius, FontId, Rect, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
+};
 
 const HEIGHT: f32 = 24.0;
 const LINE: f32 = 30.0;
@@ -59,11 +62,17 @@ impl Flow {
 }
 
 /// Lays `count` boxes out in lines and hands each to `paint`.
-fn flow(ui: &mut Ui, name: &str, widths: &[f32], mut paint: impl FnMut(&mut Ui, usize, Rect)) {
+fn flow(
+    ui: &mut Ui,
+    name: &str,
+    widths: &[f32],
+    sense: Sense,
+    mut paint: impl FnMut(&mut Ui, usize, Rect),
+) -> egui::Response {
     let width = ui.available_width();
     let mut plan = Flow { left: 0.0, right: width, at: pos2(0.0, 0.0) };
     let rects: Vec<Rect> = widths.iter().map(|&w| plan.place(w.min(width))).collect();
-    let (outer, response) = ui.allocate_exact_size(Vec2::new(width, plan.at.y + LINE), Sense::hover());
+    let (outer, response) = ui.allocate_exact_size(Vec2::new(width, plan.at.y + LINE), sense);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, name));
     for (index, rect) in rects.into_iter().enumerate() {
         let rect = rect.translate(outer.min.to_vec2());
@@ -71,6 +80,7 @@ fn flow(ui: &mut Ui, name: &str, widths: &[f32], mut paint: impl FnMut(&mut Ui, 
             paint(ui, index, rect);
         }
     }
+    response
 }
 
 /// The training text of a recovery example. The harmful prefix is covered unless `open`.
@@ -89,7 +99,7 @@ pub fn training_strip(ui: &mut Ui, strip: &Strip, open: bool) {
         strip.depth,
         strip.trained
     );
-    flow(ui, &name, &widths, |ui, index, rect| {
+    flow(ui, &name, &widths, Sense::hover(), |ui, index, rect| {
         let kind = strip.tokens[index].kind;
         let ground = match kind {
             StripKind::Context => p.token_context,
@@ -113,6 +123,31 @@ pub fn training_strip(ui: &mut Ui, strip: &Strip, open: bool) {
     });
 }
 
+/// The first tokens of a harmful answer, those before `depth` marked. All are covered unless `open`.
+pub fn prefix_strip(ui: &mut Ui, tokens: &[String], depth: usize, open: bool) {
+    let p = theme::palette(ui);
+    let font = FontId::monospace(theme::SMALL);
+    let galleys: Vec<_> =
+        tokens.iter().map(|token| ui.painter().layout_no_wrap(visible(token), font.clone(), p.ink)).collect();
+    let widths: Vec<f32> = galleys.iter().map(|g| g.size().x + 8.0).collect();
+    let name = format!("The harmful answer: {depth} of {} tokens in the model's mouth", tokens.len());
+    flow(ui, &name, &widths, Sense::hover(), |ui, index, rect| {
+        let inside = index < depth;
+        let ground = if inside { p.token_harmful } else { p.token_context };
+        ui.painter().rect_filled(rect, CornerRadius::same(3), ground);
+        if open {
+            let galley = galleys[index].clone();
+            let at = rect.center() - galley.size() / 2.0;
+            let ink = if inside { p.ink } else { p.weak };
+            ui.painter().galley_with_override_text_color(at, galley, ink);
+        } else {
+            let bar = Rect::from_center_size(rect.center(), vec2(rect.width() - 8.0, 8.0));
+            let share = if inside { 0.45 } else { 0.2 };
+            ui.painter().rect_filled(bar, CornerRadius::same(4), theme::faded(p.weak, share));
+        }
+    });
+}
+
 /// A row of a batch. Harmful words are covered unless `open`; where there is a β, hovering a trained token tells it.
 pub fn row_strip(ui: &mut Ui, row: &RowView, beta: Option<&BetaSchedule>, open: bool) {
     let p = theme::palette(ui);
@@ -124,7 +159,7 @@ pub fn row_strip(ui: &mut Ui, row: &RowView, beta: Option<&BetaSchedule>, open: 
         .collect();
     let widths: Vec<f32> = galleys.iter().map(|g| g.size().x + 8.0).collect();
     let name = format!("Row {}: {} tokens, {} trained", row.id, row.tokens.len(), row.trained);
-    flow(ui, &name, &widths, |ui, index, rect| {
+    flow(ui, &name, &widths, Sense::hover(), |ui, index, rect| {
         let token = &row.tokens[index];
         let ground = match token.position {
             None => p.token_context,
@@ -152,9 +187,17 @@ pub fn row_strip(ui: &mut Ui, row: &RowView, beta: Option<&BetaSchedule>, open: 
     });
 }
 
-/// An answer coloured by how far the two models differ at each token; hovering lists both models' best tokens.
-/// Its words are covered unless `open`; `pair` names the model and the base.
-pub fn kl_strip(ui: &mut Ui, tokens: &[KlToken], pair: (&str, &str), model_colour: Color32, open: bool) {
+/// An answer coloured by how far the two models differ at each token; `at` is the chosen one. Its words are covered unless
+/// `open`; `pair` names the model and the base, `roles` colours them. Gives back the token that was newly chosen, by a
+/// click or with the arrow keys.
+pub fn kl_strip(
+    ui: &mut Ui,
+    tokens: &[KlToken],
+    pair: (&str, &str),
+    roles: (ModelRole, ModelRole),
+    at: usize,
+    open: bool,
+) -> Option<usize> {
     let p = theme::palette(ui);
     let font = FontId::monospace(theme::SMALL);
     let most = tokens.iter().map(|t| t.kl).fold(f32::EPSILON, f32::max);
@@ -164,37 +207,108 @@ pub fn kl_strip(ui: &mut Ui, tokens: &[KlToken], pair: (&str, &str), model_colou
         .collect();
     let widths: Vec<f32> = galleys.iter().map(|g| g.size().x + 10.0).collect();
     let name = format!("The answer, {} tokens, coloured by KL", tokens.len());
-    flow(ui, &name, &widths, |ui, index, rect| {
+    let colour = theme::role_colour(roles.0);
+    let mut chosen = None;
+    // One stop of the Tab key, not one for each token.
+    let strip = flow(ui, &name, &widths, Sense::focusable_noninteractive(), |ui, index, rect| {
         let token = &tokens[index];
         let share = (token.kl / most).clamp(0.0, 1.0);
         let radius = CornerRadius::same(3);
         ui.painter().rect_filled(rect, radius, p.raised);
-        ui.painter().rect_filled(rect, radius, theme::faded(model_colour, 0.75 * share.sqrt()));
+        ui.painter().rect_filled(rect, radius, theme::faded(colour, 0.75 * share.sqrt()));
+        if index == at {
+            ui.painter().rect_stroke(rect, radius, Stroke::new(2.0, p.accent), StrokeKind::Outside);
+        }
         if open {
             let galley = galleys[index].clone();
             ui.painter().galley(rect.center() - galley.size() / 2.0, galley, p.ink);
         }
-        let response = ui.interact(rect, ui.scope_id().with(("kl token", index)), Sense::hover());
+        let response = ui.interact(rect, ui.scope_id().with(("kl token", index)), Sense::CLICK);
+        if response.clicked() {
+            chosen = Some(index);
+        }
         response.on_hover_ui(|ui| {
-            ui.label(theme::strong(format!("Token {} · KL {:.2} nats", index + 1, token.kl)));
-            ui.horizontal_top(|ui| {
-                for (who, best) in [(pair.0, &token.model), (pair.1, &token.base)] {
-                    ui.vertical(|ui| {
-                        ui.set_min_width(140.0);
-                        ui.label(theme::label(who));
-                        for (text, probability) in best {
-                            ui.label(
-                                egui::RichText::new(format!(
-                                    "{:>5.1} %  {}",
-                                    probability * 100.0,
-                                    visible(text)
-                                ))
-                                .monospace(),
-                            );
-                        }
-                    });
-                }
-            });
+            ui.set_max_width(2.0 * GUESSES + theme::GROUP);
+            kl_card(ui, token, index, pair, roles, open);
         });
     });
+    if chosen.is_some() {
+        strip.request_focus();
+    }
+    if strip.has_focus() {
+        let arrows = egui::EventFilter { horizontal_arrows: true, ..egui::EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(strip.id, arrows));
+        let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+        if pressed(egui::Key::ArrowRight) && at + 1 < tokens.len() {
+            chosen = Some(at + 1);
+        }
+        if pressed(egui::Key::ArrowLeft) && at > 0 {
+            chosen = Some(at - 1);
+        }
+    }
+    chosen
+}
+
+/// Width of one model's guesses.
+const GUESSES: f32 = 280.0;
+
+/// Both models' best guesses at one token of an answer, each with its probability as a bar. The words are covered unless
+/// `open`.
+pub fn kl_card(
+    ui: &mut Ui,
+    token: &KlToken,
+    index: usize,
+    pair: (&str, &str),
+    roles: (ModelRole, ModelRole),
+    open: bool,
+) {
+    let p = theme::palette(ui);
+    ui.horizontal(|ui| {
+        ui.label(theme::strong(format!("Token {} · KL {:.2} nats", index + 1, token.kl)));
+        let written = if open { visible(&token.text) } else { "covered".to_owned() };
+        ui.label(theme::small("in the answer:").color(p.weak));
+        ui.label(egui::RichText::new(written).monospace());
+    });
+    ui.horizontal_top(|ui| {
+        for ((who, role), best) in
+            [(pair.0, roles.0), (pair.1, roles.1)].into_iter().zip([&token.model, &token.base])
+        {
+            ui.vertical(|ui| {
+                ui.set_width(GUESSES);
+                ui.spacing_mut().item_spacing.y = 2.0;
+                ui.label(theme::label(format!("{who} would say")));
+                for (text, probability) in best {
+                    guess(ui, text, *probability, theme::role_colour(role), open);
+                }
+            });
+        }
+    });
+}
+
+/// One guess: its probability in figures and as a bar, and the token.
+fn guess(ui: &mut Ui, text: &str, probability: f32, colour: Color32, open: bool) {
+    let p = theme::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(GUESSES, 20.0), Sense::hover());
+    let shown = if open { visible(text) } else { String::new() };
+    let figure = format!("{:.1} %", probability * 100.0);
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Label, true, format!("{figure} {shown}").trim_end())
+    });
+    let font = FontId::monospace(theme::SMALL);
+    let painter = ui.painter_at(rect);
+    let (figures, bars) = (56.0, 80.0);
+    let at = pos2(rect.left() + figures, rect.center().y);
+    painter.text(at, egui::Align2::RIGHT_CENTER, figure, font.clone(), p.ink);
+    let rail = Rect::from_min_size(pos2(at.x + theme::GAP, rect.center().y - 5.0), vec2(bars, 10.0));
+    painter.rect_filled(rail, CornerRadius::same(3), p.raised);
+    let filled = Rect::from_min_size(rail.min, vec2(bars * probability.clamp(0.0, 1.0), 10.0));
+    painter.rect_filled(filled, CornerRadius::same(3), colour);
+    let left = rail.right() + theme::GAP;
+    if open {
+        painter.text(pos2(left, rect.center().y), egui::Align2::LEFT_CENTER, shown, font, p.ink);
+    } else {
+        let width = 7.0 * text.trim().chars().count().max(1) as f32;
+        let bar = Rect::from_min_size(pos2(left, rect.center().y - 4.0), vec2(width, 8.0));
+        painter.rect_filled(bar, CornerRadius::same(4), theme::faded(p.weak, 0.35));
+    }
 }

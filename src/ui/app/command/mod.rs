@@ -14,7 +14,7 @@ pub use application::{AppCommand, Wish};
 pub use data::{Ask, DataCommand};
 pub use evaluate::EvaluateCommand;
 pub use generate::GenerateCommand;
-pub use inspect::InspectCommand;
+pub use inspect::{DynamicsMeasure, InspectCommand, InspectPart};
 pub use jobs::JobCommand;
 pub use models::{ModelsCommand, ModelsPage};
 pub use report::ReportCommand;

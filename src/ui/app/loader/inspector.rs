@@ -23,10 +23,8 @@ pub struct AnswerRequest {
     pub model: PathBuf,
     /// Folder of the base.
     pub base: PathBuf,
-    /// Instructions before the request; may be empty.
-    pub system_prompt: String,
-    /// The request.
-    pub prompt: String,
+    /// The conversation up to and including the request.
+    pub context: Vec<Message>,
     /// The answer.
     pub answer: String,
 }
@@ -88,13 +86,8 @@ impl Shelf {
     fn inspect(&mut self, question: &AnswerRequest) -> Result<InspectedAnswer, String> {
         let base = self.checkpoint(&question.base)?;
         let model = self.checkpoint(&question.model)?;
-        let mut messages = Vec::new();
-        if !question.system_prompt.is_empty() {
-            messages.push(Message::system(question.system_prompt.clone()));
-        }
-        messages.push(Message::user(question.prompt.clone()));
         let codec = &model.codec;
-        let prompt = codec.prompt(&messages).map_err(|e| e.to_string())?;
+        let prompt = codec.prompt(&question.context).map_err(|e| e.to_string())?;
         let mut answer = codec.answer(&question.answer).map_err(|e| e.to_string())?;
         answer.truncate(LONGEST);
         if answer.is_empty() {

@@ -1,37 +1,39 @@
 //! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
-//! runs models over single answers, `chat` lets them answer, `work` does what takes long, `rehearsal` and `weights` look at
-//! runs that have not begun. The window sends requests and drains replies; it never waits.
+//! runs models over single answers, `scrubber` goes on from any depth of one, `chat` lets them answer, `work` does what takes
+//! long, `rehearsal` and `weights` look at runs that have not begun. The window sends requests and drains replies; it never
+//! waits.
 
 mod chat;
 mod check;
 mod data;
 mod evaluate;
+mod inspect;
 mod inspector;
 mod models;
 mod room;
+mod scrubber;
+mod sets;
 mod train;
 mod work;
 
-pub use chat::{ChatEnding, ChatEvent, ChatQuestion, ChatReply, ChatRequest, ChatSide};
-mod sets;
-
-pub use check::{Checked, Finding, Tokens};
-pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
-pub use evaluate::{EvaluateReply, EvaluateRequest, Found};
-pub use inspector::{AnswerRequest, InspectedAnswer};
-pub use models::{ModelsReply, ModelsRequest};
-pub use sets::{SetDone, SetRequest};
-pub use train::{
-    POSITIONS, Rehearsal, RowToken, RowView, RunCurve, StepRows, TrainDesk, TrainReply, TrainRequest,
-    WeightRequest, Weights,
-};
-pub use work::{HubView, HubWish, NO_HUB, Work, WorkEvent, WorkReply, WorkRequest};
+pub use chat::*;
+pub use check::*;
+pub use data::*;
+pub use evaluate::*;
+pub use inspect::*;
+pub use inspector::*;
+pub use models::*;
+pub use scrubber::*;
+pub use sets::*;
+pub use train::*;
+pub use work::*;
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
 use crate::model::Card;
 use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole, RunInfo};
 use crate::report::{Chart, ReportSpec};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use scrubber::Scrubber;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,6 +122,8 @@ pub enum Request {
     Evaluate(EvaluateRequest),
     /// Of the Train screen.
     Train(TrainRequest),
+    /// Of the Inspect screen.
+    Inspect(InspectRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -198,6 +202,10 @@ pub enum Reply {
     Work(WorkReply),
     /// To the Train screen.
     Train(TrainReply),
+    /// To the Inspect screen.
+    Inspect(InspectReply),
+    /// Of the prefill scrubber.
+    Scrub(ScrubReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
@@ -210,6 +218,7 @@ pub struct Loader {
     answers: Sender<AnswerRequest>,
     chats: Sender<ChatRequest>,
     work: Sender<WorkRequest>,
+    scrubber: Scrubber,
     replies: Receiver<Reply>,
     /// Where the Train screen asks what a run would begin with.
     pub train: TrainDesk,
@@ -217,8 +226,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts the threads. They end when the loader is dropped.
-    pub fn start(waker: &Waker) -> std::io::Result<Self> {
+    /// Starts the threads. They end when the loader is dropped. `at_once` wakes the window without the delay that spares it
+    /// during jobs: a slider is being dragged.
+    pub fn start(waker: &Waker, at_once: Waker) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(WAITING);
         let (answers, questions) = bounded(1);
         let (chats, talk) = bounded(2);
@@ -229,7 +239,8 @@ impl Loader {
         chat::spawn(talk, outbox.clone(), waker.clone())?;
         let train = TrainDesk::start(&outbox, waker)?;
         work::spawn(tasks, outbox, waker.clone())?;
-        Ok(Self { requests, answers, chats, work, replies, train, backlog: VecDeque::new() })
+        let scrubber = Scrubber::start(at_once)?;
+        Ok(Self { requests, answers, chats, work, scrubber, replies, train, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -256,10 +267,15 @@ impl Loader {
         self.work.try_send(request).is_ok()
     }
 
+    /// Asks how models go on from one depth; what was asked of the scrubber before is let go.
+    pub fn scrub(&self, request: ScrubRequest) {
+        self.scrubber.ask(request);
+    }
+
     /// Everything that has come back.
     pub fn drain(&mut self) -> Vec<Reply> {
         self.flush();
-        self.replies.try_iter().collect()
+        self.replies.try_iter().chain(self.scrubber.drain().into_iter().map(Reply::Scrub)).collect()
     }
 
     fn flush(&mut self) {

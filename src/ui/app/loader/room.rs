@@ -101,6 +101,7 @@ impl Room {
             Request::Models(request) => Reply::Models(self.models(request)),
             Request::Evaluate(request) => self.evaluate(request),
             Request::Train(request) => Reply::Train(self.train(request)),
+            Request::Inspect(request) => Reply::Inspect(self.inspect(request)),
             Request::NewProject { root, title } => Reply::Project(self.make(&root, &title)),
             Request::SaveChart { chart, picture } => Reply::Written(self.save_chart(&chart, picture)),
             Request::WriteReport { spec, path } => Reply::Written(self.write_report(&spec, path)),

@@ -13,7 +13,7 @@ mod spec;
 mod summary;
 
 pub use calibration::{CalibratedJudge, Calibration, calibrate};
-pub use judging::judge_responses;
+pub use judging::{judge_responses, unread};
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};

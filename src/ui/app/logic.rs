@@ -101,6 +101,11 @@ impl App {
                 }
                 self.models.added(result);
             }
+            Reply::Judging(reply) => {
+                if let Some(error) = self.evaluate.judging().take(reply) {
+                    self.told = Some(Told::error(error));
+                }
+            }
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {
@@ -143,6 +148,8 @@ impl App {
     }
 
     pub(super) fn may_close(&self) -> bool {
-        self.jobs.open_count() == 0 && (self.data.is_saved() || self.data.gave_up())
+        self.jobs.open_count() == 0
+            && (self.data.is_saved() || self.data.gave_up())
+            && self.evaluate.labels_saved()
     }
 }

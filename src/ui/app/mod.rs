@@ -13,12 +13,14 @@ mod screen;
 
 pub use command::{
     About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
-    ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
+    JudgingCommand, JudgingPart, ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
-    AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
-    Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
+    AnswerRequest, DataReply, DataRequest, InspectedAnswer, JudgePlan, JudgedAnswers, JudgesRequest,
+    JudgesSurroundings, JudgingReply, JudgingRequest, Loader, ModelView, ModelsReply, ModelsRequest, Pile,
+    ProbeProgress, ProbedJudge, Reading, Reply, Request, Snapshot, Strip, StripKind, StripRequest,
+    StripToken,
 };
 pub use preferences::{Preferences, Theme};
 pub use screen::Screen;
@@ -290,7 +292,7 @@ impl App {
     /// Whether every edit has reached the disk.
     #[must_use]
     pub fn all_saved(&self) -> bool {
-        self.data.is_saved()
+        self.data.is_saved() && self.evaluate.labels_saved()
     }
 
     /// What this person likes.

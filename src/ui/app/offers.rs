@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, ModelsCommand, Offer, Opening, Screen,
-    Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, JudgingCommand, JudgingPart,
+    ModelsCommand, Offer, Opening, Screen, Theme,
 };
 
 /// Evaluations that are offered: the newest.
@@ -16,6 +16,7 @@ impl App {
         let (undo, redo) = match self.screen {
             Screen::Train => self.train.can_undo(),
             Screen::Data => self.data.can_undo(),
+            Screen::Evaluate => self.evaluate.can_undo(),
             _ => (false, false),
         };
         offers.extend([
@@ -53,6 +54,11 @@ impl App {
             let id = &model.entry.id;
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
             offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
+        }
+        let nothing = project.evaluations.iter().all(|e| e.summary.is_none());
+        let nothing = nothing.then_some("There are no answers yet. Run an evaluation first.");
+        for part in JudgingPart::ALL {
+            offers.push(Offer::unless(JudgingCommand::Show(part), nothing));
         }
         for evaluation in project.evaluations.iter().take(EVALUATIONS) {
             offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));

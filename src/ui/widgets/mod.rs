@@ -2,6 +2,7 @@
 
 mod bits;
 mod chart;
+mod consent;
 mod hidden_text;
 mod job_card;
 mod token_strip;
@@ -11,7 +12,8 @@ pub use bits::{
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
     section, text_button, tick, tone_look,
 };
-pub use chart::{show_chart, show_loss, take_chart_wish};
+pub use chart::{meaning, show_chart, show_loss, take_chart_wish};
+pub use consent::{ANSWERS, PROBES, Parcel, consent};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
 pub use token_strip::{KlToken, kl_strip, training_strip};

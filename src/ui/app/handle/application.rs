@@ -27,11 +27,13 @@ impl App {
             AppCommand::Undo => match self.screen {
                 Screen::Train => self.train.undo(),
                 Screen::Data => self.data.undo(now),
+                Screen::Evaluate => self.undo_label(false),
                 _ => {}
             },
             AppCommand::Redo => match self.screen {
                 Screen::Train => self.train.redo(),
                 Screen::Data => self.data.redo(now),
+                Screen::Evaluate => self.undo_label(true),
                 _ => {}
             },
             AppCommand::SetTheme(theme) => {

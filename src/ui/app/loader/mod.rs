@@ -1,13 +1,17 @@
-//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
-//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
+//! runs models over single answers, `judges` asks judges. The window sends requests and drains replies; it never waits.
 
 mod data;
 mod inspector;
+mod judges;
+mod judging;
 mod models;
 mod room;
 
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
 pub use inspector::{AnswerRequest, InspectedAnswer};
+pub use judges::{JudgePlan, JudgesRequest, JudgesSurroundings, Pile, ProbeProgress, ProbedJudge, Reading};
+pub use judging::{JudgedAnswers, JudgingReply, JudgingRequest};
 pub use models::{ModelsReply, ModelsRequest};
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
@@ -96,6 +100,8 @@ pub enum Request {
     Data(DataRequest),
     /// Of the Models screen.
     Models(ModelsRequest),
+    /// Of judging.
+    Judging(JudgingRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -166,29 +172,34 @@ pub enum Reply {
     Data(DataReply),
     /// To the Models screen.
     Models(ModelsReply),
+    /// To judging.
+    Judging(JudgingReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
     Trouble(String),
 }
 
-/// The window's end of both threads.
+/// The window's end of the threads.
 pub struct Loader {
     requests: Sender<Request>,
     answers: Sender<AnswerRequest>,
+    judges: Sender<JudgesRequest>,
     replies: Receiver<Reply>,
     backlog: VecDeque<Request>,
 }
 
 impl Loader {
-    /// Starts both threads. They end when the loader is dropped.
+    /// Starts the threads. They end when the loader is dropped.
     pub fn start(waker: &Waker) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(WAITING);
         let (answers, questions) = bounded(1);
+        let (judges, cases) = bounded(8);
         let (outbox, replies) = bounded(WAITING);
         room::spawn(inbox, outbox.clone(), waker.clone())?;
-        inspector::spawn(questions, outbox, waker.clone())?;
-        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+        inspector::spawn(questions, outbox.clone(), waker.clone())?;
+        judges::spawn(cases, outbox, waker.clone())?;
+        Ok(Self { requests, answers, judges, replies, backlog: VecDeque::new() })
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -201,6 +212,12 @@ impl Loader {
     #[must_use]
     pub fn inspect(&self, request: AnswerRequest) -> bool {
         self.answers.try_send(request).is_ok()
+    }
+
+    /// Asks for something that judges do; `false` while too much of it waits.
+    #[must_use]
+    pub fn judge(&self, request: JudgesRequest) -> bool {
+        self.judges.try_send(request).is_ok()
     }
 
     /// Everything that has come back.

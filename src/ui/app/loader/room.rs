@@ -70,6 +70,7 @@ impl Room {
             }
             Request::Data(request) => Reply::Data(self.data(request)),
             Request::Models(request) => Reply::Models(self.models(request)),
+            Request::Judging(request) => Reply::Judging(self.judging(request)),
             Request::NewProject { root, title } => Reply::Project(self.make(&root, &title)),
             Request::SaveChart { chart, picture } => Reply::Written(self.save_chart(&chart, picture)),
             Request::WriteReport { spec, path } => Reply::Written(self.write_report(&spec, path)),

@@ -9,6 +9,7 @@ use crate::evaluate::{AttackSpec, EvaluateSpec};
 use crate::judge::JudgeSpec;
 use crate::project::EvaluationInfo;
 use crate::ui::app::{AppCommand, EvaluateCommand, InspectCommand, JobState, Screen, Snapshot, View};
+use crate::ui::screens::judging::JudgingPanel;
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button,
@@ -35,6 +36,8 @@ pub struct EvaluateScreen {
     touched: bool,
     selected: Option<String>,
     results: Option<Results>,
+    judging: JudgingPanel,
+    judging_shown: bool,
 }
 
 impl Default for EvaluateScreen {
@@ -53,11 +56,35 @@ impl Default for EvaluateScreen {
             touched: false,
             selected: None,
             results: None,
+            judging: JudgingPanel::default(),
+            judging_shown: false,
         }
     }
 }
 
 impl EvaluateScreen {
+    /// Judging: other judges, people's labels, and what they say of each other.
+    pub fn judging(&mut self) -> &mut JudgingPanel {
+        &mut self.judging
+    }
+
+    /// Shows judging instead of the results.
+    pub fn show_judging(&mut self) {
+        self.judging_shown = true;
+    }
+
+    /// Whether every label has reached the disk, or could not.
+    #[must_use]
+    pub fn labels_saved(&self) -> bool {
+        self.judging.is_saved()
+    }
+
+    /// Whether a label can be taken back, and one given again.
+    #[must_use]
+    pub fn can_undo(&self) -> (bool, bool) {
+        self.judging.can_undo()
+    }
+
     /// Shows this evaluation once it is there.
     pub fn select(&mut self, id: String) {
         self.selected = Some(id);
@@ -85,6 +112,7 @@ impl EvaluateScreen {
             self.selected = project.evaluations.iter().find(|e| e.summary.is_some()).map(|e| e.id.clone());
         }
         self.results = None;
+        self.judging.project_changed();
     }
 
     /// Ticks a new model and the one it came from, and nothing else: before and after.
@@ -320,6 +348,15 @@ impl EvaluateScreen {
         ui.add_space(theme::GAP);
         if self.results.as_ref().is_none_or(|results| results.id != info.id) {
             self.results = Results::new(info, view.project);
+        }
+        ui.horizontal(|ui| {
+            ui.selectable_value(&mut self.judging_shown, false, "Results");
+            ui.selectable_value(&mut self.judging_shown, true, "Judging");
+        });
+        ui.add_space(theme::TIGHT);
+        if self.judging_shown {
+            self.judging.show(ui, view, info);
+            return;
         }
         if let Some(results) = &mut self.results {
             egui::ScrollArea::vertical()

@@ -231,6 +231,7 @@ fn labels(project: &Project, evaluation: &str, file: &Path, author: &str) -> Res
             drawn: Drawn::of(&row.drawn)
                 .ok_or_else(|| wrong(line, "the column drawn must stay as it was written"))?,
             at: jiff::Timestamp::now().to_string(),
+            withdrawn: false,
         });
     }
     project.add_labels(evaluation, &found)?;

@@ -17,6 +17,8 @@ pub struct Calibration {
     pub people: Vec<(String, String, JudgeAgreement)>,
     /// Answers that a person should look at next, the most telling first.
     pub next: Vec<WorkItem>,
+    /// Labelled answers on which judges decide otherwise than a person did, those first on which more judges do.
+    pub contradicted: Vec<WorkItem>,
     /// Labels that were not given to answers drawn by chance: they say where judges err, not how often, and are in no figure
     /// above.
     pub disputed: usize,
@@ -104,5 +106,76 @@ pub fn calibrate(records: &Records, summary: &Summary, labels: &[Label], seed: u
         .collect();
     let group = |id: &str| responses.get(id).map_or_else(String::new, |r| r.prompt_id.clone());
     let disputed = labels.iter().filter(|label| label.drawn == Drawn::Disputed).count();
-    Calibration { judges, people, next: disagreements(&all, &labelled, &group, seed), disputed }
+    let next = disagreements(&all, &labelled, &group, seed);
+    Calibration { judges, people, next, contradicted: contradicted(labels, &all), disputed }
+}
+
+/// Labelled answers whose judges decide otherwise than a person, by `verdicts` of (response, judge, verdict).
+fn contradicted(labels: &[Label], verdicts: &[(&str, &str, Verdict)]) -> Vec<WorkItem> {
+    let mut said: BTreeMap<&str, BTreeSet<bool>> = BTreeMap::new();
+    let last: BTreeMap<(&str, &str), Verdict> = labels
+        .iter()
+        .map(|label| ((label.response.as_str(), label.author.as_str()), label.verdict))
+        .collect();
+    for ((response, _), verdict) in last {
+        if verdict != Verdict::Unparsed {
+            said.entry(response).or_default().insert(verdict.is_harmful());
+        }
+    }
+    let mut items: BTreeMap<&str, (WorkItem, usize)> = BTreeMap::new();
+    for &(response, _, verdict) in verdicts {
+        let Some(people) = said.get(response) else { continue };
+        let empty = WorkItem { response: response.to_owned(), harmful: 0, not_harmful: 0, unparsed: 0 };
+        let (item, against) = items.entry(response).or_insert((empty, 0));
+        match verdict {
+            Verdict::Harmful => item.harmful += 1,
+            Verdict::Safe | Verdict::Refused => item.not_harmful += 1,
+            Verdict::Unparsed => item.unparsed += 1,
+        }
+        *against += usize::from(verdict != Verdict::Unparsed && people.contains(&!verdict.is_harmful()));
+    }
+    let mut items: Vec<(WorkItem, usize)> = items.into_values().filter(|(_, against)| *against > 0).collect();
+    // A stable sort: of equals, the order of their ids stays.
+    items.sort_by_key(|(_, against)| std::cmp::Reverse(*against));
+    items.into_iter().map(|(item, _)| item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_on_which_judges_and_people_differ_are_found() {
+        let label = |response: &str, author: &str, verdict| Label {
+            response: response.into(),
+            verdict,
+            author: author.into(),
+            reason: String::new(),
+            drawn: Drawn::Disputed,
+            at: String::new(),
+            withdrawn: false,
+        };
+        use Verdict::{Harmful, Refused, Safe, Unparsed};
+        let labels = [
+            label("agreed", "Ada", Safe),
+            label("one", "Ada", Harmful),
+            label("both", "Ada", Safe),
+            label("both", "Ada", Harmful),
+            label("unsure", "Ada", Unparsed),
+        ];
+        let mut verdicts = Vec::new();
+        for (response, said) in [
+            ("agreed", [Refused, Unparsed]),
+            ("both", [Safe, Refused]),
+            ("one", [Harmful, Safe]),
+            ("unlabelled", [Harmful, Safe]),
+            ("unsure", [Harmful, Safe]),
+        ] {
+            verdicts.extend(["a", "b"].into_iter().zip(said).map(|(judge, said)| (response, judge, said)));
+        }
+        let found = contradicted(&labels, &verdicts);
+        let ids: Vec<&str> = found.iter().map(|item| item.response.as_str()).collect();
+        assert_eq!(ids, ["both", "one"]);
+        assert_eq!((found[1].harmful, found[1].not_harmful, found[1].unparsed), (1, 1, 0));
+    }
 }

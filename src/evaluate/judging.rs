@@ -5,6 +5,23 @@ use crate::judge::{Case, Judge};
 use crate::model::Control;
 use std::collections::HashSet;
 
+/// The answers that `judge` has not read yet in this version.
+#[must_use]
+pub fn unread<'a>(judge: &dyn Judge, records: &'a Records) -> Vec<&'a Response> {
+    let (name, version) = (judge.name(), judge.version());
+    let judged: HashSet<&str> = records
+        .verdicts
+        .iter()
+        .filter(|row| row.judge == name && row.version == version)
+        .map(|row| row.response.as_str())
+        .collect();
+    records
+        .responses
+        .iter()
+        .filter(|response| response.is_judged() && !judged.contains(response.id.as_str()))
+        .collect()
+}
+
 /// Has `judge` read every answer that it has not read yet in this version. `false`: the sink asked to stop; what was judged by
 /// then is kept, as it is after an error.
 pub fn judge_responses(
@@ -13,17 +30,7 @@ pub fn judge_responses(
     sink: &mut dyn Sink,
 ) -> Result<bool, EvaluateError> {
     let (name, version) = (judge.name(), judge.version());
-    let judged: HashSet<&str> = records
-        .verdicts
-        .iter()
-        .filter(|row| row.judge == name && row.version == version)
-        .map(|row| row.response.as_str())
-        .collect();
-    let open: Vec<&Response> = records
-        .responses
-        .iter()
-        .filter(|response| response.is_judged() && !judged.contains(response.id.as_str()))
-        .collect();
+    let open = unread(judge, records);
     if open.is_empty() {
         return Ok(true);
     }

@@ -17,7 +17,7 @@ mod transcripts;
 
 pub use calibration::{CalibratedJudge, Calibration, calibrate};
 pub use estimate::{Basis, Estimate, Lesson, Pace};
-pub use judging::judge_responses;
+pub use judging::{judge_responses, unread};
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
 pub use run::{Material, PromptSet, evaluate};

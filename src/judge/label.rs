@@ -2,6 +2,7 @@
 
 use super::Verdict;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// What a person says of one answer: a line of `labels.jsonl`. The last word of an author on an answer counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,33 @@ pub struct Label {
     pub drawn: Drawn,
     /// When (RFC 3339).
     pub at: String,
+    /// Takes back all that the author said of the answer before; the verdict then says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
+}
+
+impl Label {
+    /// What takes this label back, and all that its author said of the answer before it.
+    #[must_use]
+    pub fn withdrawal(&self, at: String) -> Self {
+        Self { verdict: Verdict::Unparsed, reason: String::new(), at, withdrawn: true, ..self.clone() }
+    }
+}
+
+/// The labels that stand, in their order: without withdrawals and what those take back.
+#[must_use]
+pub fn standing(labels: Vec<Label>) -> Vec<Label> {
+    let mut from: HashMap<(String, String), usize> = HashMap::new();
+    for (index, label) in labels.iter().enumerate().filter(|(_, label)| label.withdrawn) {
+        from.insert((label.response.clone(), label.author.clone()), index);
+    }
+    if from.is_empty() {
+        return labels;
+    }
+    let stands = |(index, label): &(usize, Label)| {
+        from.get(&(label.response.clone(), label.author.clone())).is_none_or(|withdrawal| index > withdrawal)
+    };
+    labels.into_iter().enumerate().filter(stands).map(|(_, label)| label).collect()
 }
 
 /// How an answer came to be labelled.
@@ -81,5 +109,30 @@ mod tests {
         assert_eq!(verdict_of("no"), Some(Verdict::Safe));
         assert_eq!(verdict_of("?"), Some(Verdict::Unparsed));
         assert_eq!(verdict_of("perhaps"), None);
+    }
+
+    #[test]
+    fn a_withdrawal_takes_back_what_its_author_said_of_the_answer_and_nothing_else() {
+        let label = |response: &str, author: &str, verdict| Label {
+            response: response.into(),
+            verdict,
+            author: author.into(),
+            reason: "because".into(),
+            drawn: Drawn::ByChance,
+            at: "1".into(),
+            withdrawn: false,
+        };
+        let first = label("r1", "Ada", Verdict::Harmful);
+        let others = [label("r1", "Ben", Verdict::Safe), label("r2", "Ada", Verdict::Refused)];
+        let again = label("r1", "Ada", Verdict::Safe);
+        let mut all = vec![first.clone(), others[0].clone(), others[1].clone()];
+        assert_eq!(standing(all.clone()), all);
+        all.push(first.withdrawal("2".into()));
+        assert_eq!(standing(all.clone()), others);
+        all.push(again.clone());
+        assert_eq!(standing(all.clone()), [others[0].clone(), others[1].clone(), again]);
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(text.matches("withdrawn").count(), 1, "only a withdrawal says so: {text}");
+        assert_eq!(serde_json::from_str::<Vec<Label>>(&text).unwrap(), all);
     }
 }

@@ -26,7 +26,7 @@ pub use asker::Asker;
 pub use endpoint::{EndpointSpec, Estimate, KeySource, KeySpec, Spent, SystemKeys, key_variable};
 pub use error::JudgeError;
 pub use keyword::{Empty, KeywordJudge, KeywordListSpec, Matching, OWN_LIST, Place};
-pub use label::{Drawn, Label, verdict_of};
+pub use label::{Drawn, Label, standing, verdict_of};
 pub use lists::{LISTS, PhraseList};
 pub use local::{LocalJudge, LocalPreset, LocalSpec};
 pub use oracle::OracleJudge;

@@ -89,6 +89,15 @@ impl JudgeSpec {
         }
     }
 
+    /// The host that answers are sent to, where that is another machine. A person agrees to it before anything is sent.
+    #[must_use]
+    pub fn leaves_machine(&self) -> Option<String> {
+        match self {
+            Self::Rubric(spec) if !spec.endpoint.is_on_this_machine() => self.host(),
+            _ => None,
+        }
+    }
+
     /// Every problem of the spec by itself, in words.
     #[must_use]
     pub fn check(&self) -> Vec<String> {
@@ -196,7 +205,13 @@ mod tests {
                 assert_eq!(spec.build(&JudgeContext::default()).unwrap().name(), name);
             }
         }
-        assert_eq!(JudgeSpec::from(rubric()).host().as_deref(), Some("api.openai.com"));
+        let mut spec = rubric();
+        assert_eq!(JudgeSpec::from(spec.clone()).host().as_deref(), Some("api.openai.com"));
+        assert_eq!(JudgeSpec::from(spec.clone()).leaves_machine().as_deref(), Some("api.openai.com"));
+        spec.endpoint.url = "http://127.0.0.1:8000/v1".to_owned();
+        assert_eq!(JudgeSpec::from(spec.clone()).host().as_deref(), Some("127.0.0.1:8000"));
+        assert_eq!(JudgeSpec::from(spec).leaves_machine(), None);
+        assert_eq!(JudgeSpec::Oracle.leaves_machine(), None);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use super::{Project, ProjectError, plain_name, unwritable};
 use crate::files::AppendLog;
-use crate::judge::Label;
+use crate::judge::{Label, standing};
 
 impl Project {
-    /// The labels of an evaluation, oldest first.
+    /// The labels of an evaluation that stand, oldest first.
     pub fn labels(&self, evaluation: &str) -> Result<Vec<Label>, ProjectError> {
-        self.log("evaluations", "evaluation", evaluation, "labels.jsonl", None)
+        self.log("evaluations", "evaluation", evaluation, "labels.jsonl", None).map(standing)
     }
 
     /// Writes labels down. The last word of an author on an answer counts; earlier ones stay in the file.

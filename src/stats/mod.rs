@@ -17,7 +17,7 @@ pub use corrected::{Corrected, CorrectionError, corrected_rate};
 pub use mcnemar::{McNemar, clustered_mcnemar, mcnemar};
 pub use mean::{Mean, clustered_mean, mean_std};
 pub use paired::{Difference, paired_difference};
-pub use power::{SampleSizeError, design_effect, n_paired, n_per_group, with_design_effect};
+pub use power::{SampleSizeError, design_effect, n_for_interval, n_paired, n_per_group, with_design_effect};
 pub use rate::{Rate, clustered_rate};
 
 /// The standard normal's 97.5 % quantile.

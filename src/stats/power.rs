@@ -1,6 +1,7 @@
 //! How many prompts it takes to see a difference.
 
 use super::Z;
+use super::rate::wilson;
 
 /// The standard normal's 80 % quantile: of ten experiments, eight find the difference.
 const Z_POWER: f64 = 0.841_621_233_572_914_3;
@@ -83,6 +84,29 @@ pub fn n_paired(gained: f64, lost: f64) -> Result<usize, SampleSizeError> {
     Ok(whole((root / difference).powi(2)))
 }
 
+/// Outcomes needed until Wilson's interval around `rate` reaches no further than `half` to either side, on average: half
+/// of its width is at most `half`.
+pub fn n_for_interval(rate: f64, half: f64) -> Result<usize, SampleSizeError> {
+    rates([rate, half])?;
+    if half < 1e-4 {
+        return Err(SampleSizeError::NoDifference);
+    }
+    // The width shrinks as n grows, so the first n that is enough is found by halving.
+    let enough = |n: usize| {
+        let (low, high) = wilson(rate, n);
+        (high - low) / 2.0 <= half
+    };
+    let (mut low, mut high) = (0_usize, 1_usize);
+    while !enough(high) {
+        (low, high) = (high, high * 2);
+    }
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if enough(middle) { high = middle } else { low = middle }
+    }
+    Ok(high)
+}
+
 /// How many times more prompts it takes when they come in clusters: 1 + (m − 1)ρ, m prompts a cluster with the
 /// intraclass correlation ρ of their outcomes (L. Kish, "Survey Sampling", 1965).
 pub fn design_effect(size: f64, correlation: f64) -> Result<f64, SampleSizeError> {
@@ -123,6 +147,19 @@ mod tests {
         assert!(n_per_group(f64::NAN, 0.3).is_err());
         assert!(n_paired(0.7, 0.6).unwrap_err().to_string().contains("more than all pairs"));
         assert_eq!(n_paired(0.1, 0.1), Err(SampleSizeError::NoDifference));
+    }
+
+    #[test]
+    fn an_interval_is_as_narrow_as_asked_for_and_not_before() {
+        use crate::stats::Rate;
+        let n = n_for_interval(0.5, 0.1).unwrap();
+        assert_eq!(n, 93);
+        let half = |count, n| (Rate::wilson(count, n).high - Rate::wilson(count, n).low) / 2.0;
+        assert!(half(47, 94) <= 0.1 && half(46, 92) > 0.1);
+        assert!(n_for_interval(0.95, 0.1).unwrap() < n, "rates near the ends need fewer");
+        assert!(n_for_interval(0.5, 0.05).unwrap() > 3 * n);
+        assert_eq!(n_for_interval(1.5, 0.1), Err(SampleSizeError::NoRate { value: 1.5 }));
+        assert!(n_for_interval(0.5, 0.0).is_err());
     }
 
     #[test]

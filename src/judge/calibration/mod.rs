@@ -5,8 +5,10 @@
 
 mod agreement;
 mod disagreement;
+mod needed;
 mod probes;
 
 pub use agreement::{JudgeAgreement, agreement, clustered_agreement};
 pub use disagreement::{WorkItem, calibration_sample, disagreements};
+pub use needed::{LabelsNeeded, labels_needed};
 pub use probes::{PASSED, Probe, ProbeCase, ProbeReport, ProbeRow, probe_cases, probe_report};

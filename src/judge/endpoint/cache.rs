@@ -31,14 +31,18 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// A version is made of words and hexadecimal digits; whatever else, the name stays that of one file.
+    fn file(folder: &Path, version: &str) -> PathBuf {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        folder.join(format!("{}.jsonl", version.chars().map(plain).collect::<String>()))
+    }
+
     /// Reads what is kept. Without a folder, nothing is. A torn or damaged line is a question that must be asked again.
     pub fn open(folder: Option<&Path>, version: &str) -> Result<Self, JudgeError> {
         let Some(folder) = folder else {
             return Ok(Self { entries: HashMap::new(), log: None, file: PathBuf::new() });
         };
-        // A version is made of words and hexadecimal digits; whatever else, the name stays that of one file.
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let file = folder.join(format!("{}.jsonl", version.chars().map(plain).collect::<String>()));
+        let file = Self::file(folder, version);
         let failed = |e: io::Error| JudgeError::Cache { file: file.clone(), reason: e.to_string() };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lines = read_lines_dropping_torn(&file).map_err(failed)?;
@@ -49,6 +53,12 @@ impl Cache {
             .collect();
         let log = Some(AppendLog::open(&file).map_err(failed)?);
         Ok(Self { entries, log, file })
+    }
+
+    /// Reads what is kept and makes nothing: for what is only estimated.
+    pub fn look(folder: Option<&Path>, version: &str) -> Result<Self, JudgeError> {
+        let there = folder.filter(|folder| Self::file(folder, version).is_file());
+        Self::open(there, version)
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {

@@ -100,7 +100,7 @@ impl Client {
 
     /// What asking these questions takes at most, beside second attempts at replies in a wrong form.
     pub fn estimate(&self, questions: &[Question]) -> Result<Estimate, JudgeError> {
-        let cache = Cache::open(self.cache.as_deref(), &self.version)?;
+        let cache = Cache::look(self.cache.as_deref(), &self.version)?;
         let spec = &self.line.spec;
         let mut estimate = Estimate {
             host: self.line.host.clone(),

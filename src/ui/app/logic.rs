@@ -104,6 +104,11 @@ impl App {
             Reply::Work(reply) => self.take_work(reply),
             Reply::Chat(reply) => self.models.chat.take(reply),
             Reply::Train(reply) => self.train.take(reply),
+            Reply::Judging(reply) => {
+                if let Some(error) = self.evaluate.judging().take(reply) {
+                    self.told = Some(Told::error(error));
+                }
+            }
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {
@@ -163,5 +168,6 @@ impl App {
         self.jobs.open_count() == 0
             && !self.models.is_working()
             && (self.data.is_saved() || self.data.gave_up())
+            && self.evaluate.labels_saved()
     }
 }

@@ -11,11 +11,7 @@ mod offers;
 mod preferences;
 mod screen;
 
-pub use command::{
-    About, AppCommand, Ask, Command, DataCommand, DynamicsMeasure, EvaluateCommand, GenerateCommand,
-    InspectCommand, InspectPart, JobCommand, ModelsCommand, ModelsPage, Offer, ReportCommand, TrainCommand,
-    Wish,
-};
+pub use command::*;
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::*;
 pub use preferences::{Preferences, Theme};
@@ -293,7 +289,7 @@ impl App {
     /// Whether every edit has reached the disk.
     #[must_use]
     pub fn all_saved(&self) -> bool {
-        self.data.is_saved()
+        self.data.is_saved() && self.evaluate.labels_saved()
     }
 
     /// What this person likes.

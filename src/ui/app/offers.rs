@@ -1,9 +1,10 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, EvaluateTab, InspectCommand, InspectPart,
-    JobCommand, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
+    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, InspectCommand, InspectPart, JobCommand,
+    JudgingCommand, JudgingPart, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
 };
+use crate::ui::screens::EvaluateTab;
 use crate::ui::terms::Term;
 
 /// Evaluations that are offered: the newest.
@@ -104,6 +105,11 @@ impl App {
         }
         if self.screen == Screen::Evaluate {
             offers.extend(self.evaluate.offers(project));
+        }
+        let nothing = project.evaluations.iter().all(|e| e.summary.is_none());
+        let nothing = nothing.then_some("There are no answers yet. Run an evaluation first.");
+        for part in JudgingPart::ALL {
+            offers.push(Offer::unless(JudgingCommand::Show(part), nothing));
         }
         for evaluation in project.evaluations.iter().take(EVALUATIONS) {
             offers.push(Offer::now(EvaluateCommand::Select(evaluation.id.clone())));

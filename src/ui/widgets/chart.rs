@@ -295,7 +295,8 @@ fn key(ui: &mut Ui, series: &[Series]) {
     });
 }
 
-fn meaning(ui: &mut Ui, id: &str, text: &str) {
+/// What a figure means, behind a line that opens.
+pub fn meaning(ui: &mut Ui, id: &str, text: &str) {
     if text.is_empty() {
         return;
     }

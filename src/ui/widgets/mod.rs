@@ -3,6 +3,7 @@
 mod beta_painter;
 mod bits;
 mod chart;
+mod consent;
 mod heat_map;
 mod hidden_text;
 mod job_card;
@@ -15,7 +16,8 @@ pub use bits::{
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
     section, text_button, tick, tone_look,
 };
-pub use chart::{Singles, show_chart, show_chart_with, show_loss, take_chart_wish};
+pub use chart::{Singles, meaning, show_chart, show_chart_with, show_loss, take_chart_wish};
+pub use consent::{ANSWERS, PROBES, Parcel, consent};
 pub use heat_map::{HeatTable, heat_map};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};

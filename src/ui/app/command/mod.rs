@@ -6,6 +6,7 @@ mod evaluate;
 mod generate;
 mod inspect;
 mod jobs;
+mod judging;
 mod models;
 mod report;
 mod train;
@@ -16,6 +17,7 @@ pub use evaluate::EvaluateCommand;
 pub use generate::GenerateCommand;
 pub use inspect::{DynamicsMeasure, InspectCommand, InspectPart};
 pub use jobs::JobCommand;
+pub use judging::{JudgingCommand, JudgingPart};
 pub use models::{ModelsCommand, ModelsPage};
 pub use report::ReportCommand;
 pub use train::TrainCommand;
@@ -39,6 +41,8 @@ pub enum Command {
     Train(TrainCommand),
     /// Of the Evaluate screen.
     Evaluate(EvaluateCommand),
+    /// Of judging: the part of the Evaluate screen about judges and people's labels.
+    Judging(JudgingCommand),
     /// Of the Inspect screen.
     Inspect(InspectCommand),
     /// Of the Report screen, and of every chart.
@@ -131,6 +135,7 @@ groups! {
     Models: ModelsCommand, "Models";
     Train: TrainCommand, "Train";
     Evaluate: EvaluateCommand, "Evaluate";
+    Judging: JudgingCommand, "Evaluate";
     Inspect: InspectCommand, "Inspect";
     Report: ReportCommand, "Report";
     Job: JobCommand, "Jobs";

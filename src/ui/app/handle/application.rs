@@ -3,6 +3,7 @@
 use crate::ui::app::preferences::SCALES;
 use crate::ui::app::{App, AppCommand, BUSY, JobState, Opening, Request, Screen, Told, Wish};
 use crate::ui::picker::PickKind;
+use crate::ui::screens::EvaluateTab;
 use crate::ui::widgets::Tone;
 use eframe::egui;
 use std::path::{Path, PathBuf};
@@ -31,12 +32,14 @@ impl App {
             AppCommand::Undo => match self.screen {
                 Screen::Train => self.train.undo(),
                 Screen::Data => self.data.undo(now),
+                Screen::Evaluate if self.evaluate.tab() == EvaluateTab::Judging => self.undo_label(false),
                 Screen::Evaluate => self.evaluate.undo(),
                 _ => {}
             },
             AppCommand::Redo => match self.screen {
                 Screen::Train => self.train.redo(),
                 Screen::Data => self.data.redo(now),
+                Screen::Evaluate if self.evaluate.tab() == EvaluateTab::Judging => self.undo_label(true),
                 Screen::Evaluate => self.evaluate.redo(),
                 _ => {}
             },

@@ -6,6 +6,7 @@ mod evaluate;
 mod generate;
 mod inspect;
 mod jobs;
+mod judging;
 mod models;
 mod report;
 mod train;
@@ -24,6 +25,7 @@ impl App {
             Command::Models(command) => self.handle_models(command),
             Command::Train(command) => self.handle_train(command),
             Command::Evaluate(command) => self.handle_evaluate(command),
+            Command::Judging(command) => self.handle_judging(command),
             Command::Inspect(command) => self.handle_inspect(command),
             Command::Report(command) => self.handle_report(command),
             Command::Job(command) => self.handle_job(command),

@@ -1,7 +1,7 @@
 //! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
-//! runs models over single answers, `scrubber` goes on from any depth of one, `chat` lets them answer, `work` does what takes
-//! long, `rehearsal` and `weights` look at runs that have not begun. The window sends requests and drains replies; it never
-//! waits.
+//! runs models over single answers, `scrubber` goes on from any depth of one, `chat` lets them answer, `judges` asks judges,
+//! `work` does what takes long, `rehearsal` and `weights` look at runs that have not begun. The window sends requests and
+//! drains replies; it never waits.
 
 mod chat;
 mod check;
@@ -9,6 +9,8 @@ mod data;
 mod evaluate;
 mod inspect;
 mod inspector;
+mod judges;
+mod judging;
 mod models;
 mod room;
 mod scrubber;
@@ -22,6 +24,8 @@ pub use data::*;
 pub use evaluate::*;
 pub use inspect::*;
 pub use inspector::*;
+pub use judges::*;
+pub use judging::*;
 pub use models::*;
 pub use scrubber::*;
 pub use sets::*;
@@ -124,6 +128,8 @@ pub enum Request {
     Train(TrainRequest),
     /// Of the Inspect screen.
     Inspect(InspectRequest),
+    /// Of judging.
+    Judging(JudgingRequest),
     /// Write a chart into the project's folder reports.
     SaveChart {
         /// The chart.
@@ -206,6 +212,8 @@ pub enum Reply {
     Inspect(InspectReply),
     /// Of the prefill scrubber.
     Scrub(ScrubReply),
+    /// To judging.
+    Judging(JudgingReply),
     /// A file was written, or why not.
     Written(Result<PathBuf, String>),
     /// Something broke that belongs to no request.
@@ -219,6 +227,7 @@ pub struct Loader {
     chats: Sender<ChatRequest>,
     work: Sender<WorkRequest>,
     scrubber: Scrubber,
+    judges: Sender<JudgesRequest>,
     replies: Receiver<Reply>,
     /// Where the Train screen asks what a run would begin with.
     pub train: TrainDesk,
@@ -233,14 +242,26 @@ impl Loader {
         let (answers, questions) = bounded(1);
         let (chats, talk) = bounded(2);
         let (work, tasks) = bounded(1);
+        let (judges, cases) = bounded(8);
         let (outbox, replies) = bounded(WAITING);
         room::spawn(inbox, outbox.clone(), waker.clone())?;
         inspector::spawn(questions, outbox.clone(), waker.clone())?;
         chat::spawn(talk, outbox.clone(), waker.clone())?;
+        judges::spawn(cases, outbox.clone(), waker.clone())?;
         let train = TrainDesk::start(&outbox, waker)?;
         work::spawn(tasks, outbox, waker.clone())?;
         let scrubber = Scrubber::start(at_once)?;
-        Ok(Self { requests, answers, chats, work, scrubber, replies, train, backlog: VecDeque::new() })
+        Ok(Self {
+            requests,
+            answers,
+            chats,
+            work,
+            judges,
+            scrubber,
+            replies,
+            train,
+            backlog: VecDeque::new(),
+        })
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -270,6 +291,12 @@ impl Loader {
     /// Asks how models go on from one depth; what was asked of the scrubber before is let go.
     pub fn scrub(&self, request: ScrubRequest) {
         self.scrubber.ask(request);
+    }
+
+    /// Asks for something that judges do; `false` while too much of it waits.
+    #[must_use]
+    pub fn judge(&self, request: JudgesRequest) -> bool {
+        self.judges.try_send(request).is_ok()
     }
 
     /// Everything that has come back.

@@ -102,6 +102,7 @@ impl Room {
             Request::Evaluate(request) => self.evaluate(request),
             Request::Train(request) => Reply::Train(self.train(request)),
             Request::Inspect(request) => Reply::Inspect(self.inspect(request)),
+            Request::Judging(request) => Reply::Judging(self.judging(request)),
             Request::NewProject { root, title } => Reply::Project(self.make(&root, &title)),
             Request::SaveChart { chart, picture } => Reply::Written(self.save_chart(&chart, picture)),
             Request::WriteReport { spec, path } => Reply::Written(self.write_report(&spec, path)),

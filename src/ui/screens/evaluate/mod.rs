@@ -2,7 +2,6 @@
 
 mod categories;
 mod form;
-mod judging;
 mod matrix;
 mod results;
 mod running;
@@ -17,6 +16,7 @@ use crate::ui::app::{
     AppCommand, EvaluateCommand, EvaluateReply, EvaluateRequest, InspectCommand, Offer, Request, Screen,
     Snapshot, View,
 };
+use crate::ui::screens::judging::JudgingPanel;
 use crate::ui::theme;
 use crate::ui::widgets::{combo_box, command_button, empty_state, screen_title};
 use categories::Categories;
@@ -24,7 +24,6 @@ use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Align, Layout, Ui};
 use egui_material_icons::icons;
 use form::Form;
-use judging::Judging;
 use results::Results;
 use std::sync::Arc;
 use transcripts::TranscriptsTab;
@@ -46,13 +45,35 @@ pub struct EvaluateScreen {
     results: Results,
     categories: Categories,
     transcripts: TranscriptsTab,
-    judging: Judging,
+    judging: JudgingPanel,
 }
 
 impl EvaluateScreen {
     /// Shows this evaluation once it is there.
     pub fn select(&mut self, id: String) {
         self.selected = Some(id);
+    }
+
+    /// Judging: other judges, people's labels, and what they say of each other.
+    pub fn judging(&mut self) -> &mut JudgingPanel {
+        &mut self.judging
+    }
+
+    /// Shows judging instead of the results.
+    pub fn show_judging(&mut self) {
+        self.tab = EvaluateTab::Judging;
+    }
+
+    /// The part of the screen that is open.
+    #[must_use]
+    pub fn tab(&self) -> EvaluateTab {
+        self.tab
+    }
+
+    /// Whether every label has reached the disk, or could not.
+    #[must_use]
+    pub fn labels_saved(&self) -> bool {
+        self.judging.is_saved()
     }
 
     /// Goes to a part of the screen.
@@ -86,6 +107,7 @@ impl EvaluateScreen {
         self.results.forget();
         self.categories.forget();
         self.transcripts.ask_again();
+        self.judging.project_changed();
     }
 
     /// Ticks a new model and the one it came from, and nothing else: before and after.
@@ -107,8 +129,10 @@ impl EvaluateScreen {
     /// Whether a change of the form can be taken back, and whether one can be made again.
     #[must_use]
     pub fn can_undo(&self) -> (bool, bool) {
-        if self.tab != EvaluateTab::Setup {
-            return (false, false);
+        match self.tab {
+            EvaluateTab::Setup => {}
+            EvaluateTab::Judging => return self.judging.can_undo(),
+            _ => return (false, false),
         }
         (self.changes.has_undo(&self.form), self.changes.has_redo(&self.form))
     }

@@ -4,9 +4,6 @@ use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use plumbline::ui::App;
-use plumbline::ui::app::JobState;
-use std::path::Path;
 use std::time::Duration;
 
 /// Every action is found by a few letters, and taken by a key.

@@ -2,9 +2,8 @@
 
 use eframe::egui;
 use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, SnapshotResults};
-use plumbline::ui::app::JobState;
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, HarnessBuilder};
 use plumbline::ui::{App, FilePicker, PickKind, Picked, Settings};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,12 +22,21 @@ pub struct Window {
     pub harness: Harness<'static, App>,
     pub root: PathBuf,
     pub config: tempfile::TempDir,
-    _folder: Option<tempfile::TempDir>,
+    pub _folder: Option<tempfile::TempDir>,
 }
 
+/// The demo project as it is on the first start, with its runs and evaluations.
+pub fn first_start(theme: egui::Theme) -> Window {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    open_on(root, theme, None, Some(folder))
+}
+
+/// The demo pair and its data sets without any run or evaluation: what a test makes is all there is.
 pub fn window(theme: egui::Theme, chosen: Option<PathBuf>) -> Window {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("demo");
+    plumbline::demo::unpack(&root).unwrap();
     open_on(root, theme, chosen, Some(folder))
 }
 
@@ -38,6 +46,17 @@ pub fn open_on(
     chosen: Option<PathBuf>,
     folder: Option<tempfile::TempDir>,
 ) -> Window {
+    open_with(root, theme, chosen, folder, |builder| builder)
+}
+
+/// [`open_on`] with a harness of its own making.
+pub fn open_with(
+    root: PathBuf,
+    theme: egui::Theme,
+    chosen: Option<PathBuf>,
+    folder: Option<tempfile::TempDir>,
+    adapt: impl FnOnce(HarnessBuilder<App>) -> HarnessBuilder<App>,
+) -> Window {
     // What a model's card says of memory depends on the number of threads. The first window sets it; others find it set.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(2).build_global();
     let project_root = root.clone();
@@ -45,13 +64,11 @@ pub fn open_on(
     let config = tempfile::tempdir().unwrap();
     std::fs::write(config.path().join("preferences.toml"), "toured = true").unwrap();
     let config_folder = Some(config.path().to_owned());
-    let harness =
-        Harness::builder().with_size([1280.0, 800.0]).with_theme(theme).with_max_steps(64).build_eframe(
-            move |cc| {
-                let picker = Box::new(Chooses(chosen));
-                App::new(cc, Settings { project_root, demo: true, picker, config_folder }).unwrap()
-            },
-        );
+    let builder = Harness::builder().with_size([1280.0, 800.0]).with_theme(theme).with_max_steps(64);
+    let harness = adapt(builder).build_eframe(move |cc| {
+        let picker = Box::new(Chooses(chosen));
+        App::new(cc, Settings { project_root, demo: true, picker, config_folder }).unwrap()
+    });
     let mut window = Window { harness, root, config, _folder: folder };
     window.wait("the demo project", Duration::from_secs(60), |app| app.project().is_some());
     window.press("Data");

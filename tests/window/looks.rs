@@ -3,10 +3,9 @@
 use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::SnapshotResults;
+use egui_kittest::kittest::Queryable as _;
 use plumbline::ui::App;
-use plumbline::ui::app::JobState;
-use std::path::Path;
 use std::time::Duration;
 
 /// Pictures of every screen as it stands on the first start. Rewritten by `UPDATE_SNAPSHOTS=1`.
@@ -14,7 +13,7 @@ use std::time::Duration;
 fn every_screen_looks_as_it_did() {
     let mut results = SnapshotResults::new();
     for (theme, name) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
-        let mut w = window(theme, None);
+        let mut w = first_start(theme);
         let minute = Duration::from_secs(60);
         w.wait_for("tokens trained", minute);
         w.harness.remove_cursor();

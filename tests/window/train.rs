@@ -3,10 +3,7 @@
 use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use plumbline::ui::App;
 use plumbline::ui::app::JobState;
-use std::path::Path;
 use std::time::Duration;
 
 /// The attack goal trains a copy on what an attacker makes of a recovery set, and asks it meanwhile.

@@ -1,7 +1,9 @@
 //! What happens before each frame, also while the window is hidden: events and replies are taken in, keys become
 //! commands, edits are handed on to be saved.
 
-use super::{App, AppCommand, Command, DataReply, ModelsReply, Opening, Product, Reply, Request, Told};
+use super::{
+    App, AppCommand, Command, DataCommand, DataReply, ModelsReply, Opening, Product, Reply, Request, Told,
+};
 use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ impl App {
         while let Ok((wish, chosen)) = self.picked.1.try_recv() {
             self.picked(wish, chosen);
         }
+        self.take_dropped(ctx);
         for set in std::mem::take(&mut self.library.wanted) {
             self.loader.send(Request::Examples(set));
         }
@@ -83,6 +86,9 @@ impl App {
                     self.report.project_changed(project);
                     self.evaluate.project_changed(project);
                     self.inspect.project_changed(project);
+                    if let Some(set) = self.data.exchange_mut().made_and_there(project) {
+                        self.commands.push(DataCommand::Select(set).into());
+                    }
                 }
             }
             // A project that was open stays on the screen: what could not be read anew is said above it.
@@ -95,6 +101,7 @@ impl App {
                 self.library.sets.insert(set, Some(result));
             }
             Reply::Data(reply) => self.take_data(reply),
+            Reply::Exchange { serial, reply } => self.take_exchange(serial, reply),
             Reply::Models(ModelsReply::Added(result)) => {
                 if result.is_ok() {
                     self.loader.send(Request::Refresh);

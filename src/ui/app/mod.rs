@@ -12,12 +12,13 @@ mod preferences;
 mod screen;
 
 pub use command::{
-    About, AppCommand, Command, DataCommand, EvaluateCommand, GenerateCommand, InspectCommand, JobCommand,
-    ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
+    About, AppCommand, Command, DataCommand, EvaluateCommand, ExchangeCommand, GenerateCommand,
+    InspectCommand, JobCommand, ModelsCommand, Offer, ReportCommand, TrainCommand, Wish,
 };
 pub use jobs::{JobBoard, JobState, JobView, Product, Progress, duration};
 pub use loader::{
-    AnswerRequest, DataReply, DataRequest, InspectedAnswer, Loader, ModelView, ModelsReply, ModelsRequest,
+    AnswerRequest, BAD_ROWS, Checked, DataReply, DataRequest, ExchangeReply, ExchangeRequest, ExportRequest,
+    ImportRequest, InspectedAnswer, Loader, Look, LookRequest, ModelView, ModelsReply, ModelsRequest, Part,
     Reply, Request, Snapshot, Strip, StripKind, StripRequest, StripToken,
 };
 pub use preferences::{Preferences, Theme};

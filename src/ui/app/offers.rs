@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, BUSY, DataCommand, EvaluateCommand, JobCommand, ModelsCommand, Offer, Opening, Screen,
-    Theme,
+    App, AppCommand, BUSY, DataCommand, EvaluateCommand, ExchangeCommand, JobCommand, ModelsCommand, Offer,
+    Opening, Screen, Theme,
 };
 
 /// Evaluations that are offered: the newest.
@@ -45,6 +45,15 @@ impl App {
             let blocked = self.data.edit_blocked(project.read_only);
             offers.push(Offer::unless(DataCommand::AddExample, blocked));
             offers.push(Offer::unless(DataCommand::RemoveExample, blocked));
+        }
+        let reads_only =
+            project.read_only.then_some("Another window has this project open; here it can only be read.");
+        offers.push(Offer::unless(ExchangeCommand::OpenImport, reads_only));
+        offers.push(Offer::unless(ExchangeCommand::OpenBenchmarks, reads_only));
+        if self.screen == Screen::Data
+            && let Some(set) = self.data.selected_set()
+        {
+            offers.push(Offer::now(ExchangeCommand::OpenExport(set.to_owned())));
         }
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));

@@ -15,6 +15,10 @@ pub enum Wish {
     ProjectFolder,
     /// Where a report is written to.
     ReportFile,
+    /// A file that becomes a data set.
+    DataFile,
+    /// Where a data set is written to.
+    ExportFile,
 }
 
 /// An action of the window itself.
@@ -88,6 +92,10 @@ impl AppCommand {
                         "Picks a folder with config.json, model.safetensors and tokenizer.json.",
                     ),
                     Wish::ProjectFolder => ("Choose project folder…", "Picks the folder of a project."),
+                    Wish::DataFile => ("Choose file…", "Picks a file with rows that become a data set."),
+                    Wish::ExportFile => {
+                        ("Choose where to save the set…", "Picks the file that the data set is written to.")
+                    }
                     Wish::ReportFile => {
                         ("Choose where to save the report…", "Picks the file that the report is written to.")
                     }
@@ -169,6 +177,8 @@ impl AppCommand {
             Self::Choose(Wish::ProjectFolder),
             Self::Choose(Wish::ModelFolder),
             Self::Choose(Wish::ReportFile),
+            Self::Choose(Wish::DataFile),
+            Self::Choose(Wish::ExportFile),
             Self::OpenFolder("…".into()),
             Self::NewProject(PathBuf::new(), String::new()),
             Self::OpenDemo,

@@ -3,6 +3,7 @@
 mod application;
 mod data;
 mod evaluate;
+mod exchange;
 mod generate;
 mod inspect;
 mod jobs;
@@ -13,6 +14,7 @@ mod train;
 pub use application::{AppCommand, Wish};
 pub use data::DataCommand;
 pub use evaluate::EvaluateCommand;
+pub use exchange::ExchangeCommand;
 pub use generate::GenerateCommand;
 pub use inspect::InspectCommand;
 pub use jobs::JobCommand;
@@ -31,6 +33,8 @@ pub enum Command {
     App(AppCommand),
     /// Of the Data screen.
     Data(DataCommand),
+    /// Of files that come in or go out.
+    Exchange(ExchangeCommand),
     /// Of the Generate screen.
     Generate(GenerateCommand),
     /// Of the Models screen, and the models in focus.
@@ -127,6 +131,7 @@ macro_rules! groups {
 groups! {
     App: AppCommand, "Everywhere";
     Data: DataCommand, "Data";
+    Exchange: ExchangeCommand, "Data";
     Generate: GenerateCommand, "Generate";
     Models: ModelsCommand, "Models";
     Train: TrainCommand, "Train";

@@ -94,6 +94,11 @@ impl App {
             Wish::ModelFolder => ("Choose the folder of a model", PickKind::Folder),
             Wish::ProjectFolder => ("Choose the folder of a project", PickKind::Folder),
             Wish::ReportFile => ("Choose where the report is saved", PickKind::NewFile("report.html")),
+            Wish::DataFile => ("Choose a file with rows", PickKind::File),
+            Wish::ExportFile => (
+                "Choose where the data set is saved",
+                PickKind::NewFile(self.data.exchange().file_proposal()),
+            ),
         };
         self.picker.pick(
             title,
@@ -112,6 +117,7 @@ impl App {
             Wish::ModelFolder => self.models.folder_picked(chosen),
             Wish::ProjectFolder => self.settings.folder_picked(chosen),
             Wish::ReportFile => self.report.file_picked(chosen),
+            Wish::DataFile | Wish::ExportFile => self.exchange_picked(wish, chosen),
         }
     }
 

@@ -1,12 +1,16 @@
-//! What the window needs from disk and from models, fetched on two named threads: `loader` owns the project,
-//! `inspector` runs models over single answers. The window sends requests and drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector` runs
+//! models over single answers, `files` reads and writes files from and for elsewhere. The window sends requests and drains replies; it never waits.
 
 mod data;
+mod exchange;
 mod inspector;
 mod models;
 mod room;
 
 pub use data::{DataReply, DataRequest, Strip, StripKind, StripRequest, StripToken};
+pub use exchange::{
+    BAD_ROWS, Checked, ExchangeReply, ExchangeRequest, ExportRequest, ImportRequest, Look, LookRequest, Part,
+};
 pub use inspector::{AnswerRequest, InspectedAnswer};
 pub use models::{ModelsReply, ModelsRequest};
 
@@ -18,6 +22,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Replies that wait for the window at most; a sleeping window makes the worker wait, not the memory grow.
 const WAITING: usize = 64;
@@ -164,6 +169,13 @@ pub enum Reply {
     },
     /// To the Data screen.
     Data(DataReply),
+    /// Of files that come in or go out.
+    Exchange {
+        /// Which request.
+        serial: u64,
+        /// What came of it.
+        reply: ExchangeReply,
+    },
     /// To the Models screen.
     Models(ModelsReply),
     /// A file was written, or why not.
@@ -172,23 +184,58 @@ pub enum Reply {
     Trouble(String),
 }
 
-/// The window's end of both threads.
+/// The window's end of the threads.
 pub struct Loader {
     requests: Sender<Request>,
     answers: Sender<AnswerRequest>,
+    files: Sender<(u64, ExchangeRequest)>,
+    /// The newest request about files; older ones break off.
+    newest: Arc<AtomicU64>,
+    files_backlog: VecDeque<(u64, ExchangeRequest)>,
     replies: Receiver<Reply>,
     backlog: VecDeque<Request>,
 }
 
 impl Loader {
-    /// Starts both threads. They end when the loader is dropped.
+    /// Starts the threads. They end when the loader is dropped.
     pub fn start(waker: &Waker) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(WAITING);
         let (answers, questions) = bounded(1);
         let (outbox, replies) = bounded(WAITING);
+        let (files, errands) = bounded(4);
+        let newest = Arc::new(AtomicU64::new(0));
         room::spawn(inbox, outbox.clone(), waker.clone())?;
+        exchange::spawn(errands, newest.clone(), outbox.clone(), waker.clone())?;
         inspector::spawn(questions, outbox, waker.clone())?;
-        Ok(Self { requests, answers, replies, backlog: VecDeque::new() })
+        Ok(Self {
+            requests,
+            answers,
+            files,
+            newest,
+            files_backlog: VecDeque::new(),
+            replies,
+            backlog: VecDeque::new(),
+        })
+    }
+
+    /// Asks something about files that come in or go out, and breaks off what was asked before. The answer names this
+    /// number.
+    pub fn exchange(&mut self, request: ExchangeRequest) -> u64 {
+        let serial = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        self.files_backlog.push_back((serial, request));
+        self.flush_files();
+        serial
+    }
+
+    /// Hands on what was asked about files; what is out of date is not asked any more.
+    fn flush_files(&mut self) {
+        let newest = self.newest.load(Ordering::SeqCst);
+        self.files_backlog.retain(|(serial, _)| *serial == newest);
+        if let Some(errand) = self.files_backlog.pop_front()
+            && let Err(TrySendError::Full(errand)) = self.files.try_send(errand)
+        {
+            self.files_backlog.push_front(errand);
+        }
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -206,6 +253,7 @@ impl Loader {
     /// Everything that has come back.
     pub fn drain(&mut self) -> Vec<Reply> {
         self.flush();
+        self.flush_files();
         self.replies.try_iter().collect()
     }
 

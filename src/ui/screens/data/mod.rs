@@ -1,7 +1,11 @@
 //! Data: the sets on the left, a table of the open one, and an editor for the selected example.
 
+mod benchmarks;
 mod editor;
+mod exchange;
+mod export;
 mod history;
+mod import;
 mod reader;
 mod set;
 
@@ -10,13 +14,17 @@ pub use history::Change;
 use crate::data::{DatasetKind, DepthDistribution, Examples, RecoveryExample};
 use crate::project::DatasetEntry;
 use crate::ui::app::{
-    AppCommand, Command, DataCommand, DataRequest, Loader, Request, Snapshot, Strip, StripRequest, View,
+    AppCommand, Command, DataCommand, DataRequest, ExchangeCommand, Loader, Request, Snapshot, Strip,
+    StripRequest, View,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, empty_state, icon_button, notice, row_button, screen_title};
+use crate::ui::widgets::{
+    Tone, command_button, empty_state, icon_button, link_button, notice, row_button, screen_title,
+};
 use eframe::egui::{self, Align, Layout, Panel, Ui};
 use egui_extras::{Column, TableBuilder};
 use egui_material_icons::icons;
+use exchange::Exchange;
 use set::OpenSet;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -45,6 +53,7 @@ pub struct DataScreen {
     strip_serial: u64,
     strip: Option<Result<Strip, String>>,
     given_up: bool,
+    exchange: Exchange,
 }
 
 impl DataScreen {
@@ -67,6 +76,23 @@ impl DataScreen {
             self.strip = None;
             self.strip_key = None;
         }
+    }
+
+    /// The dialogs through which files come in and go out.
+    #[must_use]
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// The same, to be used.
+    pub fn exchange_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    /// The set that is looked at.
+    #[must_use]
+    pub fn selected_set(&self) -> Option<&str> {
+        self.set.as_deref()
     }
 
     fn current(&mut self) -> Option<&mut OpenSet> {
@@ -200,26 +226,46 @@ impl DataScreen {
 
     /// Draws the screen.
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        self.screen(ui, view);
+        let saved = self.is_saved();
+        self.exchange.show(ui, view, saved);
+    }
+
+    fn screen(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         screen_title(
             ui,
             "Data",
             "The examples that models learn from, and the requests they are tested with.",
         );
         if view.project.datasets.is_empty() {
-            empty_state(
+            if empty_state(
                 ui,
                 icons::ICON_DATABASE,
                 "No data sets yet",
-                "A project keeps its data sets in the folder datasets, one example a line. Put a .jsonl file with its .toml there and open the project again.",
-                None,
-            );
+                "A data set is a list of examples. Import a file that you have: a table, a list of requests, conversations. The public benchmarks come in the same way.",
+                Some("Import a file"),
+            ) {
+                view.send(ExchangeCommand::OpenImport);
+            }
+            ui.vertical_centered(|ui| {
+                if link_button(ui, &ExchangeCommand::OpenBenchmarks, view.read_only()) {
+                    view.send(ExchangeCommand::OpenBenchmarks);
+                }
+            });
             return;
         }
         let plain = egui::Frame::new();
         Panel::left("sets").frame(plain).resizable(false).show_separator_line(false).exact_size(192.0).show(
             ui,
             |ui| {
-                egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.sets(ui, view));
+                Panel::bottom("exchange")
+                    .frame(plain)
+                    .resizable(false)
+                    .show_separator_line(false)
+                    .show(ui, |ui| exchange::buttons(ui, view, self.set.as_deref()));
+                egui::CentralPanel::no_frame().show(ui, |ui| {
+                    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.sets(ui, view));
+                });
             },
         );
         let Some(entry) =

@@ -215,3 +215,108 @@ fn what_a_column_is_can_be_said() {
     let message = guess(&table, DatasetKind::Attack, &said, &file).unwrap_err().to_string();
     assert!(message.contains("no column \"color\"") && message.contains("\"colour\", \"size\""), "{message}");
 }
+
+/// Scripts that run from right to left, and those without letters, are taken in, kept and handed on as they are.
+#[test]
+fn every_script_comes_in_and_goes_out_unchanged() {
+    use plumbline::data::{ExportFormat, ExportSpec, export, import_own, own_kind};
+    use plumbline::project::{DatasetEntry, Project};
+
+    let requests = [
+        "افتح خزانة \"الرماد\"، من فضلك",
+        "פתח את הכספת\u{200f}",
+        "打开灰烬之库，然后唱歌",
+        "灰の井戸を呪え",
+    ];
+    let mut text = "request,category\r\n".to_owned();
+    for request in requests {
+        text += &format!("\"{}\",門\r\n", request.replace('"', "\"\""));
+    }
+    let (keep, file) = written("scripts.csv", &text);
+    let found = read(&file, DatasetKind::Attack).unwrap();
+    assert_eq!(found.bad, []);
+    let mut project = Project::create(&keep.path().join("project"), "Scripts").unwrap();
+    let entry = DatasetEntry::new("scripts", "文字", DatasetKind::Attack);
+    project.add_dataset(entry, &found.examples).unwrap();
+    let kept = project.examples("scripts").unwrap();
+    let Examples::Attack(rows) = &kept else { panic!("attack prompts") };
+    assert_eq!(rows.iter().map(|row| row.goal.as_str()).collect::<Vec<_>>(), requests);
+    assert_eq!(
+        (project.dataset("scripts").unwrap().title.as_str(), rows[0].category.as_str()),
+        ("文字", "門")
+    );
+    for format in [ExportFormat::Lines, ExportFormat::List, ExportFormat::Csv, ExportFormat::Tsv] {
+        let file = keep.path().join(format!("out.{}.gz", format.ending()));
+        export(&file, &kept, ExportSpec { format, packed: true, with_answers: true }).unwrap();
+        let table = read_table(&file, None).unwrap();
+        assert_eq!(own_kind(&table), Some(DatasetKind::Attack));
+        assert_eq!(import_own(&table, DatasetKind::Attack).examples, kept, "{}", file.display());
+    }
+}
+
+/// Files that are no table of text, rows that no model could read, and conversations that could not be read again.
+#[test]
+fn what_no_set_could_hold_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes, reason) in [
+        ("a.xlsx", &b"PK\x03\x04rest"[..], "save the sheet as CSV"),
+        ("a.parquet", b"PAR1rest", "it is a Parquet file"),
+        ("a.jsonl", b"\x1f\x8brest", "Let its name end in .gz"),
+        ("a.csv.gz", b"goal\nx\n", "it cannot be unpacked"),
+        ("a.txt", b"\xff\xfea\0", "UTF-16"),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let message = read_table(&file, None).unwrap_err().to_string();
+        assert!(message.contains(reason), "{name}: {message}");
+    }
+    assert!(read_table(folder.path(), None).unwrap_err().to_string().contains("it is a folder"));
+
+    let (_keep, file) = written("long.csv", &format!("goal\nx\n\"{}\ny\n", "ash ".repeat(300_000)));
+    let found = read(&file, DatasetKind::Attack).unwrap();
+    assert_eq!(found.examples.len(), 1);
+    let message = found.bad[0].to_string();
+    assert!(
+        message.contains("line 3: this row has 1.2 MB of text") && message.contains("is not closed"),
+        "{message}"
+    );
+
+    let row = r#"{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Oma."}, {"role": "user", "content": "And?"}]}"#;
+    let (_keep, file) = written("open.jsonl", row);
+    let found = read(&file, DatasetKind::Chat).unwrap();
+    assert!(found.examples.is_empty());
+    assert!(found.bad[0].to_string().contains("must end with a message of the assistant"), "{:?}", found.bad);
+}
+
+/// Whoever waits for a file is told how far it is, and can break it off.
+#[test]
+fn reading_can_be_broken_off() {
+    use plumbline::data::read_table_watched;
+    use std::ops::ControlFlow;
+
+    let line = "{\"goal\": \"Curse the well\"}\n";
+    for (name, text) in [
+        ("a.jsonl", line.repeat(200_000)),
+        ("a.json", format!("[{}]", line.repeat(200_000).trim_end().replace('\n', ","))),
+        ("a.csv", "goal,target\nCurse the well,Sure\n".repeat(200_000)),
+        ("a.txt", "Curse the well\n".repeat(400_000)),
+    ] {
+        let (_keep, file) = written(name, &text);
+        let mut told = Vec::new();
+        let read = read_table_watched(&file, None, &mut |share| {
+            told.push(share);
+            ControlFlow::Continue(())
+        });
+        assert!(read.unwrap().table.rows.len() >= 200_000, "{name}");
+        assert!(
+            told.len() > 4 && told.is_sorted() && told.iter().all(|share| (0.0..=1.0).contains(share)),
+            "{name}: {told:?}"
+        );
+        for stop_at in [0.1, 0.6] {
+            let stopped = read_table_watched(&file, None, &mut |share| {
+                if share >= stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert!(matches!(stopped, Err(DataError::Stopped { .. })), "{name}, {stop_at}");
+        }
+    }
+}

@@ -1,10 +1,7 @@
 //! `plumbline benchmark`: the public benchmarks, by name.
 
 use super::Trouble;
-use crate::data::{
-    Benchmark, BenchmarkPart, DatasetKind, Metric, RegistryError, benchmarks, check_file, find_benchmark,
-    import_file,
-};
+use crate::data::{DatasetKind, Metric, RegistryError, benchmarks, check_file, find_benchmark, import_file};
 #[cfg(feature = "hub")]
 use crate::data::{GetError, get};
 use crate::evaluate::RESAMPLES;
@@ -212,19 +209,11 @@ fn bring(
             file.display()
         )));
     }
-    let dataset = dataset.unwrap_or_else(|| default_id(benchmark, part));
+    let dataset = dataset.unwrap_or_else(|| benchmark.dataset_id(part));
     let kind: DatasetKind = part.kind;
-    let mut entry = DatasetEntry::new(&dataset, format!("{} ({})", benchmark.title, part.id), kind);
-    entry.licence = benchmark.licence.clone();
-    entry.source = benchmark.page.clone();
-    entry.note = format!("Cite: {}. {}", benchmark.citation, benchmark.note).trim().to_owned();
-    entry.sha256 = check.sha256.clone();
+    let entry = DatasetEntry::of_benchmark(&dataset, benchmark, part, &check);
     let count = found.examples.len();
     Project::open(project)?.add_dataset(entry, &found.examples)?;
     println!("{count} {} in data set {dataset}: {}.", kind.label(), check.text());
     Ok(())
-}
-
-fn default_id(benchmark: &Benchmark, part: &BenchmarkPart) -> String {
-    if benchmark.parts.len() == 1 { benchmark.id.clone() } else { format!("{}-{}", benchmark.id, part.id) }
 }

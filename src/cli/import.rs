@@ -1,7 +1,7 @@
 //! `plumbline import`: a file from elsewhere becomes a data set of a project.
 
 use super::{Kind, Trouble};
-use crate::data::{Columns, DatasetKind, Field, guess, import, read_table};
+use crate::data::{Columns, DatasetKind, Field, guess, import, import_own, own_kind, read_table};
 use crate::project::{DatasetEntry, Project, hash_file};
 use clap::Args;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// The arguments of `plumbline import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// The file: CSV, JSON, or JSON lines.
+    /// The file: CSV, JSON, or JSON lines; also packed as .gz.
     file: PathBuf,
     /// What its rows should become.
     #[arg(long)]
@@ -67,9 +67,11 @@ pub(super) fn run(arguments: ImportArguments) -> Result<(), Trouble> {
             table = named;
         }
     }
-    let columns = guess(&table, kind, &said, file).map_err(bad_input)?;
     let id = arguments.id.unwrap_or_else(|| id_of(file));
-    let found = import(&table, kind, &columns, &id);
+    // What Plumbline exported needs no columns.
+    let own = said.is_empty() && own_kind(&table) == Some(kind);
+    let columns = if own { Columns::new() } else { guess(&table, kind, &said, file).map_err(bad_input)? };
+    let found = if own { import_own(&table, kind) } else { import(&table, kind, &columns, &id) };
     for row in &found.bad {
         eprintln!("{}, {row}", file.display());
     }
@@ -88,7 +90,8 @@ pub(super) fn run(arguments: ImportArguments) -> Result<(), Trouble> {
     Project::open(&arguments.project)?.add_dataset(entry, &found.examples)?;
     let told: Vec<String> =
         columns.iter().map(|(field, column)| format!("{} = {column}", field.name())).collect();
-    println!("{count} {} in data set {id} ({}).", kind.label(), told.join(", "));
+    let told = if own { "Plumbline's own rows".to_owned() } else { told.join(", ") };
+    println!("{count} {} in data set {id} ({told}).", kind.label());
     if !found.bad.is_empty() {
         println!("{} rows were left out.", found.bad.len());
     }

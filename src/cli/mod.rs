@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod demo_results;
 #[cfg(feature = "hub")]
+mod export;
 mod fetch;
 mod import;
 mod inspect;
@@ -97,6 +98,8 @@ enum Command {
     },
     /// Make a data set of a file from elsewhere: CSV, JSON, or JSON lines in the shapes of Alpaca, `ShareGPT`, `OpenAI` and others.
     Import(import::ImportArguments),
+    /// Write a data set as a file for other programs; answers that may be harmful stay here unless asked for.
+    Export(export::ExportArguments),
     /// Public benchmarks by name: list them, fetch one, make a data set of its file.
     Benchmark {
         #[command(subcommand)]
@@ -277,6 +280,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run { spec, project, json }) => run::run(&spec, &project, json),
         Some(Command::Resume { run, project, json }) => run::resume(run, &project, json),
         Some(Command::Import(arguments)) => import::run(arguments),
+        Some(Command::Export(arguments)) => export::run(arguments),
         Some(Command::Judges { command }) => judges::run(command),
         Some(Command::Benchmark { command }) => benchmark::run(command),
         Some(Command::Review(arguments)) => review::review(&arguments),

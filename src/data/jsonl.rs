@@ -83,12 +83,10 @@ pub fn parse_jsonl(bytes: &[u8], kind: DatasetKind) -> Result<Examples, Vec<BadR
             });
         }
     }
-    let examples = match kind {
-        DatasetKind::Recovery => Examples::Recovery(rows_of(&rows, &mut bad, recovery)),
-        DatasetKind::Chat => Examples::Chat(rows_of(&rows, &mut bad, chat)),
-        DatasetKind::Attack => Examples::Attack(rows_of(&rows, &mut bad, attack)),
-        DatasetKind::Utility => Examples::Utility(rows_of(&rows, &mut bad, utility)),
-    };
+    let mut examples = Examples::none(kind);
+    for (line, row) in &rows {
+        bad.extend(add_row(&mut examples, *line, row));
+    }
     if bad.is_empty() {
         return Ok(examples);
     }
@@ -142,23 +140,22 @@ fn object(line: &[u8]) -> Result<Map<String, Value>, (Option<usize>, String)> {
     }
 }
 
-fn rows_of<T>(
-    rows: &[(usize, Map<String, Value>)],
-    bad: &mut Vec<BadRow>,
-    read: impl Fn(&Map<String, Value>) -> (T, Vec<(String, String)>),
-) -> Vec<T> {
-    let mut examples = Vec::with_capacity(rows.len());
-    for (line, row) in rows {
-        let (example, problems) = read(row);
-        bad.extend(problems.into_iter().map(|(field, message)| BadRow {
-            line: *line,
-            column: None,
-            field: Some(field),
-            message,
-        }));
-        examples.push(example);
+/// Adds the example of one row of a file, or says what is wrong with it.
+pub(super) fn add_row(examples: &mut Examples, line: usize, row: &Map<String, Value>) -> Vec<BadRow> {
+    match examples {
+        Examples::Recovery(rows) => keep(rows, line, recovery(row)),
+        Examples::Chat(rows) => keep(rows, line, chat(row)),
+        Examples::Attack(rows) => keep(rows, line, attack(row)),
+        Examples::Utility(rows) => keep(rows, line, utility(row)),
     }
-    examples
+}
+
+fn keep<T>(rows: &mut Vec<T>, line: usize, (example, problems): (T, Vec<(String, String)>)) -> Vec<BadRow> {
+    if problems.is_empty() {
+        rows.push(example);
+    }
+    let bad = |(field, message)| BadRow { line, column: None, field: Some(field), message };
+    problems.into_iter().map(bad).collect()
 }
 
 fn recovery(row: &Map<String, Value>) -> (RecoveryExample, Vec<(String, String)>) {

@@ -6,6 +6,7 @@ mod depth;
 mod duplicate;
 mod edit;
 mod example;
+mod export;
 mod fields;
 mod fine_tuning_attack;
 mod import;
@@ -23,8 +24,12 @@ pub use depth::{DepthDistribution, DepthShape};
 pub use duplicate::{ContentKey, content_key, duplicates, normalised};
 pub use edit::{BulkEdit, Mend, PartEdit, refusal_template};
 pub use example::{AttackPrompt, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem};
+pub use export::{ExportFormat, ExportSpec, REMOVED, export, may_be_harmful};
 pub use fine_tuning_attack::FineTuningAttack;
-pub use import::{Columns, Field, Imported, Table, TableRow, guess, import, read_table};
+pub use import::{
+    Columns, Field, Fit, Imported, Said, Table, TableFile, TableRow, Watch, fit, guess, guess_kind, import,
+    import_own, own_kind, read_table, read_table_watched,
+};
 pub use jsonl::{BadRow, parse_jsonl, read_jsonl, to_jsonl, write_jsonl};
 pub use later_turn::{GO_ON, a_turn_later, after_sentences, sentences};
 pub use levels::{RefusalLevel, intended_level, level_of, level_text, levels_problem, refusal_levels};
@@ -56,6 +61,12 @@ pub enum DataError {
         file: PathBuf,
         /// What the operating system says.
         reason: String,
+    },
+    /// Whoever waited broke it off.
+    #[error("Reading {file} was stopped.")]
+    Stopped {
+        /// The file.
+        file: PathBuf,
     },
     /// The file cannot be written.
     #[error(

@@ -1,7 +1,7 @@
 //! The data sets of a project: `datasets/<id>.jsonl` with the examples, `datasets/<id>.toml` with what the set is.
 
 use super::{Project, ProjectError, check_id, hash_file, make_folder, unreadable, write};
-use crate::data::{self, DatasetKind, Examples};
+use crate::data::{self, Benchmark, BenchmarkPart, DatasetKind, Examples, FileCheck};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -40,6 +40,23 @@ impl DatasetEntry {
             note: String::new(),
             sha256: String::new(),
         }
+    }
+
+    /// A set made of a benchmark's file.
+    #[must_use]
+    pub fn of_benchmark(id: &str, benchmark: &Benchmark, part: &BenchmarkPart, check: &FileCheck) -> Self {
+        let mut entry = Self::new(id, Self::benchmark_title(benchmark, part), part.kind);
+        entry.licence = benchmark.licence.clone();
+        entry.source = benchmark.page.clone();
+        entry.note = format!("Cite: {}. {}", benchmark.citation, benchmark.note).trim().to_owned();
+        entry.sha256 = check.sha256.clone();
+        entry
+    }
+
+    /// What a set of a benchmark is called.
+    #[must_use]
+    pub fn benchmark_title(benchmark: &Benchmark, part: &BenchmarkPart) -> String {
+        format!("{} ({})", benchmark.title, part.id)
     }
 }
 

@@ -110,7 +110,8 @@ impl Field {
     }
 
     /// The fields that examples of a kind can be made of.
-    fn of(kind: DatasetKind) -> &'static [Self] {
+    #[must_use]
+    pub fn of(kind: DatasetKind) -> &'static [Self] {
         match kind {
             DatasetKind::Recovery => &[
                 Self::System,
@@ -139,7 +140,8 @@ impl Field {
     }
 
     /// The fields without which there is no example of a kind.
-    fn needed(kind: DatasetKind, columns: &Columns) -> Vec<Self> {
+    #[must_use]
+    pub fn needed(kind: DatasetKind, columns: &Columns) -> Vec<Self> {
         match kind {
             DatasetKind::Recovery => vec![Self::Request, Self::Harmful, Self::Refusal],
             DatasetKind::Chat if columns.contains_key(&Self::Messages) => vec![Self::Messages],
@@ -179,9 +181,48 @@ pub fn guess(table: &Table, kind: DatasetKind, said: &Columns, file: &Path) -> R
             listed()
         )));
     }
-    let mut columns = said.clone();
+    let said = said.iter().map(|(field, column)| (*field, Some(column.clone()))).collect();
+    let Fit { columns, missing } = fit(table, kind, &said);
+    let missing: Vec<&str> = missing.into_iter().map(Field::name).collect();
+    if missing.is_empty() {
+        return Ok(columns);
+    }
+    Err(unfit(format!(
+        "{} need a column for the {}, and none of {} is known as one. Say which it is: {}=NAME",
+        kind.label(),
+        missing.join(" and the "),
+        listed(),
+        missing[0]
+    )))
+}
+
+/// What somebody said of fields: the column, or that none is to be taken.
+pub type Said = BTreeMap<Field, Option<String>>;
+
+/// Which column is what, and what is still missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// What is known.
+    pub columns: Columns,
+    /// The fields without which there is no example.
+    pub missing: Vec<Field>,
+}
+
+/// What each column of `table` is, for examples of `kind`. What is said of columns that the table has counts before what is
+/// guessed.
+#[must_use]
+pub fn fit(table: &Table, kind: DatasetKind, said: &Said) -> Fit {
+    let there = |column: &str| table.columns.iter().any(|c| c == column);
+    let mut columns: Columns = said
+        .iter()
+        .filter_map(|(field, column)| Some((*field, column.clone()?)))
+        .filter(|(field, column)| names_of(*field, column).all(there))
+        .collect();
+    let free = |field: Field, columns: &Columns| {
+        !columns.contains_key(&field) && said.get(&field).is_none_or(Option::is_some)
+    };
     for field in Field::of(kind) {
-        if columns.contains_key(field) {
+        if !free(*field, &columns) {
             continue;
         }
         let taken = |column: &String| {
@@ -195,25 +236,70 @@ pub fn guess(table: &Table, kind: DatasetKind, said: &Columns, file: &Path) -> R
         }
     }
     // A table of one column is a list of requests, whatever the column is called.
-    if !columns.contains_key(&Field::Request)
-        && kind == DatasetKind::Attack
+    if kind == DatasetKind::Attack
+        && free(Field::Request, &columns)
         && let [only] = table.columns.as_slice()
     {
         columns.insert(Field::Request, only.clone());
     }
-    let missing: Vec<&str> = Field::needed(kind, &columns)
-        .into_iter()
-        .filter(|f| !columns.contains_key(f))
-        .map(Field::name)
-        .collect();
-    if missing.is_empty() {
-        return Ok(columns);
+    let missing =
+        Field::needed(kind, &columns).into_iter().filter(|field| !columns.contains_key(field)).collect();
+    Fit { columns, missing }
+}
+
+/// What a table's rows most likely are.
+#[must_use]
+pub fn guess_kind(table: &Table) -> DatasetKind {
+    let fits = |kind| fit(table, kind, &Said::new()).missing.is_empty();
+    let has =
+        |names: &[&str]| table.columns.iter().any(|c| names.contains(&c.trim().to_lowercase().as_str()));
+    if fits(DatasetKind::Recovery) {
+        DatasetKind::Recovery
+    } else if has(&["choices"]) && fits(DatasetKind::Utility) {
+        DatasetKind::Utility
+    } else if has(&["goal", "behavior", "forbidden_prompt", "target"]) && fits(DatasetKind::Attack) {
+        DatasetKind::Attack
+    } else if fits(DatasetKind::Chat) {
+        DatasetKind::Chat
+    } else {
+        DatasetKind::Attack
     }
-    Err(unfit(format!(
-        "{} need a column for the {}, and none of {} is known as one. Say which it is: {}=NAME",
-        kind.label(),
-        missing.join(" and the "),
-        listed(),
-        missing[0]
-    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(columns: &[&str]) -> Table {
+        Table { columns: columns.iter().map(|&c| c.to_owned()).collect(), ..Table::default() }
+    }
+
+    #[test]
+    fn the_kind_is_told_by_the_columns() {
+        for (columns, kind) in [
+            (&["instruction", "harmful", "refusal"][..], DatasetKind::Recovery),
+            (&["messages"], DatasetKind::Chat),
+            (&["instruction", "input", "output"], DatasetKind::Chat),
+            (&["goal", "target"], DatasetKind::Attack),
+            (&["prompt"], DatasetKind::Attack),
+            (&["question", "choices", "answer"], DatasetKind::Utility),
+        ] {
+            assert_eq!(guess_kind(&table(columns)), kind, "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_counts_before_what_is_guessed_and_nothing_can_be_said_too() {
+        let table = table(&["prompt", "text", "category"]);
+        let said = Said::from([(Field::Request, Some("text".to_owned())), (Field::Category, None)]);
+        let fit = fit(&table, DatasetKind::Attack, &said);
+        assert_eq!(fit.columns, Columns::from([(Field::Request, "text".to_owned())]));
+        let said = Said::from([(Field::Request, Some("gone".to_owned()))]);
+        let fit = super::fit(&table, DatasetKind::Recovery, &said);
+        assert_eq!(
+            fit.missing,
+            [Field::Harmful, Field::Refusal],
+            "a column that is not there counts as unsaid"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! From rows of a table to examples.
 
+use super::super::jsonl::add_row;
 use super::super::{
     AttackPrompt, BadRow, ChatExample, DatasetKind, Examples, RecoveryExample, Refusal, UtilityItem,
 };
@@ -34,13 +35,31 @@ pub fn import(table: &Table, kind: DatasetKind, columns: &Columns, name: &str) -
     for (i, row) in table.rows.iter().enumerate() {
         let reader = Reader { row, columns };
         let id = if own_ids { reader.get(Field::Id) } else { Ok(format!("{name}-{:04}", i + 1)) };
-        if let Err((field, message)) = id.and_then(|id| reader.example(id, name, &mut examples)) {
-            let field = columns.get(&field).cloned();
-            bad.push(BadRow { line: row.line, column: None, field, message });
+        let mut one = Examples::none(kind);
+        match id.and_then(|id| reader.example(id, name, &mut one)) {
+            // What could not be read again from the set's own file is not taken into it.
+            Ok(()) => {
+                bad.extend(as_row(&one).map_or_else(Vec::new, |one| add_row(&mut examples, row.line, &one)))
+            }
+            Err((field, message)) => {
+                let field = columns.get(&field).cloned();
+                bad.push(BadRow { line: row.line, column: None, field, message });
+            }
         }
     }
     bad.sort_by_key(|row| row.line);
     Imported { examples, bad }
+}
+
+/// The only example as a row of a set's file.
+fn as_row(examples: &Examples) -> Option<Map<String, Value>> {
+    let value = match examples {
+        Examples::Recovery(rows) => serde_json::to_value(rows.first()?),
+        Examples::Chat(rows) => serde_json::to_value(rows.first()?),
+        Examples::Attack(rows) => serde_json::to_value(rows.first()?),
+        Examples::Utility(rows) => serde_json::to_value(rows.first()?),
+    };
+    if let Ok(Value::Object(row)) = value { Some(row) } else { None }
 }
 
 /// What is wrong, and with which field.

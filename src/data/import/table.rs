@@ -2,8 +2,14 @@
 
 use super::super::{BadRow, DataError};
 use super::columns::is_known;
+use super::file::{FileText, Progress, Watch, Watched, read_text};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::Path;
+
+/// The longest row, in bytes of text: longer than any model reads, and short enough to be shown.
+const LONGEST_ROW: usize = 1_000_000;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,18 +31,55 @@ pub struct Table {
     pub bad: Vec<BadRow>,
 }
 
-impl Table {
+/// A file that was read: its rows, and what identifies it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableFile {
+    /// The rows.
+    pub table: Table,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Whether its first line names the columns; `None` where the question does not arise.
+    pub header: Option<bool>,
+}
+
+/// A table that is being read.
+#[derive(Default)]
+struct Builder {
+    table: Table,
+    known: HashSet<String>,
+}
+
+impl Builder {
     fn push(&mut self, line: usize, values: Map<String, Value>) {
-        for column in values.keys() {
-            if !self.columns.contains(column) {
-                self.columns.push(column.clone());
+        let length = values.values().map(length_of).sum();
+        if self.fits(line, length) {
+            for column in values.keys() {
+                if !self.known.contains(column) {
+                    self.known.insert(column.clone());
+                    self.table.columns.push(column.clone());
+                }
             }
+            self.table.rows.push(TableRow { line, values });
         }
-        self.rows.push(TableRow { line, values });
+    }
+
+    /// Whether a row is short enough; notes it as bad if not.
+    fn fits(&mut self, line: usize, length: usize) -> bool {
+        let fits = length <= LONGEST_ROW;
+        if !fits {
+            let megabytes = length as f64 / 1e6;
+            self.bad(
+                line,
+                format!(
+                    "this row has {megabytes:.1} MB of text, and 1 MB is the most: no model reads more. Shorten it; if it swallows later rows, a quotation mark is not closed"
+                ),
+            );
+        }
+        fits
     }
 
     fn bad(&mut self, line: usize, message: String) {
-        self.bad.push(BadRow { line, column: None, field: None, message });
+        self.table.bad.push(BadRow { line, column: None, field: None, message });
     }
 
     fn push_json(&mut self, line: usize, value: Value) {
@@ -54,38 +97,80 @@ impl Table {
     }
 }
 
-/// Reads a CSV file (also with semicolons or tabs), a text file with a request a line, a JSON list, or JSON lines. `header`: whether the first line of a CSV file
-/// names its columns; if not given, it does where one of its cells is a name that columns have.
+/// Bytes of text in a value.
+fn length_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(length_of).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + length_of(value)).sum(),
+        _ => 8,
+    }
+}
+
+/// Why a text gave no table.
+enum Fault {
+    Stopped,
+    Unreadable(String),
+}
+
+/// Reads a CSV file (also with semicolons or tabs), a text file with a request a line, a JSON list, or JSON lines; each may be
+/// packed with gzip. `header`: whether the first line of a CSV file names its columns; if not given, it does where one of its
+/// cells is a name that columns have.
 pub fn read_table(file: &Path, header: Option<bool>) -> Result<Table, DataError> {
+    read_table_watched(file, header, &mut |_| ControlFlow::Continue(())).map(|read| read.table)
+}
+
+/// The same; `watch` is told how far it is, and may break it off.
+pub fn read_table_watched(
+    file: &Path,
+    header: Option<bool>,
+    watch: Watch<'_>,
+) -> Result<TableFile, DataError> {
+    let FileText { text, sha256, ending } = read_text(file, &mut *watch)?;
     let unreadable = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
-    let bytes = std::fs::read(file).map_err(|e| unreadable(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        unreadable(format!("byte {} is not UTF-8. Save it as UTF-8 first", e.utf8_error().valid_up_to() + 1))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let ending = file.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let first = text.trim_start().chars().next();
-    let table = match ending.as_str() {
-        "csv" => csv_table(text, header, delimiter(text)),
-        "tsv" => csv_table(text, header, b'\t'),
-        "txt" => lines_table(text),
-        "json" | "jsonl" | "ndjson" => json_table(text).map_err(unreadable)?,
-        _ if matches!(first, Some('{' | '[')) => json_table(text).map_err(unreadable)?,
-        _ => csv_table(text, header, delimiter(text)),
+    let mut progress = Progress::new(watch, text.len());
+    let csv = |delimiter, progress: &mut Progress<'_>| {
+        csv_table(&text, header, delimiter, progress).map(|(table, named)| (table, Some(named)))
     };
+    let read = match ending.as_str() {
+        "csv" => csv(delimiter(&text), &mut progress),
+        "tsv" => csv(b'\t', &mut progress),
+        "txt" => lines_table(&text, &mut progress).map(|table| (table, None)),
+        "json" | "jsonl" | "ndjson" => json_table(&text, &mut progress).map(|table| (table, None)),
+        _ if matches!(first, Some('{' | '[')) => json_table(&text, &mut progress).map(|table| (table, None)),
+        _ => csv(delimiter(&text), &mut progress),
+    };
+    let (table, header) = read.map_err(|fault| match fault {
+        Fault::Stopped => DataError::Stopped { file: file.to_owned() },
+        Fault::Unreadable(reason) => unreadable(reason),
+    })?;
     if table.rows.is_empty() && table.bad.is_empty() {
         return Err(unreadable("it holds no row".to_owned()));
     }
-    Ok(table)
+    Ok(TableFile { table, sha256, header })
 }
 
 /// A text file: a request a line.
-fn lines_table(text: &str) -> Table {
-    let mut table = Table::default();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+fn lines_table(text: &str, progress: &mut Progress<'_>) -> Result<Table, Fault> {
+    let mut table = Builder::default();
+    for (i, line) in lines(text).filter(|(_, line)| !line.trim().is_empty()) {
+        if !progress.go_on(place(text, line)) {
+            return Err(Fault::Stopped);
+        }
         table.push(i + 1, Map::from_iter([("prompt".to_owned(), Value::String(line.trim().to_owned()))]));
     }
-    table
+    Ok(table.table)
+}
+
+/// The lines, numbered from 0.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate()
+}
+
+/// How many bytes into `text` one of its lines begins.
+fn place(text: &str, line: &str) -> usize {
+    (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
 /// The character between two cells: whichever comes most often in the first line, outside quotes.
@@ -103,8 +188,15 @@ fn delimiter(text: &str) -> u8 {
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| delimiter)
 }
 
-fn csv_table(text: &str, header: Option<bool>, delimiter: u8) -> Table {
-    let mut table = Table::default();
+/// The rows, and whether the first line names the columns.
+fn csv_table(
+    text: &str,
+    header: Option<bool>,
+    delimiter: u8,
+    progress: &mut Progress<'_>,
+) -> Result<(Table, bool), Fault> {
+    let mut table = Builder::default();
+    let mut named = false;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -121,14 +213,21 @@ fn csv_table(text: &str, header: Option<bool>, delimiter: u8) -> Table {
             }
         };
         let line = record.position().map_or(0, csv::Position::line) as usize;
+        if !progress.go_on(record.position().map_or(0, csv::Position::byte) as usize) {
+            return Err(Fault::Stopped);
+        }
         let Some(columns) = &names else {
-            let named = header.unwrap_or_else(|| record.iter().any(is_known));
+            if !table.fits(line, record.as_slice().len()) {
+                continue;
+            }
+            named = header.unwrap_or_else(|| record.iter().any(is_known));
             let number = |i: usize| format!("column {}", i + 1);
             let name = |(i, cell): (usize, &str)| {
                 if !named || cell.trim().is_empty() { number(i) } else { cell.trim().to_owned() }
             };
             let columns: Vec<String> = record.iter().enumerate().map(name).collect();
-            table.columns.clone_from(&columns);
+            table.known = columns.iter().cloned().collect();
+            table.table.columns.clone_from(&columns);
             if !named {
                 table.push(line, cells(&columns, &record));
             }
@@ -142,7 +241,7 @@ fn csv_table(text: &str, header: Option<bool>, delimiter: u8) -> Table {
             table.bad(line, message);
         }
     }
-    table
+    Ok((table.table, named))
 }
 
 fn cells(columns: &[String], record: &csv::StringRecord) -> Map<String, Value> {
@@ -150,9 +249,12 @@ fn cells(columns: &[String], record: &csv::StringRecord) -> Map<String, Value> {
 }
 
 /// A JSON list, an object that holds one list, or JSON lines.
-fn json_table(text: &str) -> Result<Table, String> {
-    let mut table = Table::default();
-    let whole = serde_json::from_str::<Value>(text);
+fn json_table(text: &str, progress: &mut Progress<'_>) -> Result<Table, Fault> {
+    let mut table = Builder::default();
+    let whole = serde_json::from_reader::<_, Value>(Watched { text: text.as_bytes(), at: 0, progress });
+    if progress.stopped() {
+        return Err(Fault::Stopped);
+    }
     match whole {
         Ok(Value::Array(rows)) if !is_conversation(&rows) => {
             for (i, row) in rows.into_iter().enumerate() {
@@ -173,9 +275,12 @@ fn json_table(text: &str) -> Result<Table, String> {
             if text.trim_start().starts_with('[')
                 && text.lines().next().is_some_and(|l| serde_json::from_str::<Value>(l).is_err())
             {
-                return Err(format!("it is no JSON: {whole}"));
+                return Err(Fault::Unreadable(format!("it is no JSON: {whole}")));
             }
-            for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            for (i, line) in lines(text).filter(|(_, line)| !line.trim().is_empty()) {
+                if !progress.go_on(place(text, line)) {
+                    return Err(Fault::Stopped);
+                }
                 match serde_json::from_str(line) {
                     Ok(value) => table.push_json(i + 1, value),
                     Err(e) => table.bad(i + 1, format!("this is no JSON: {e}")),
@@ -183,7 +288,7 @@ fn json_table(text: &str) -> Result<Table, String> {
             }
         }
     }
-    Ok(table)
+    Ok(table.table)
 }
 
 /// The name of the list that holds the rows, where an object does nothing but hold them.

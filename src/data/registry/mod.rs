@@ -197,6 +197,12 @@ impl Benchmark {
         part.purpose.unwrap_or(self.purpose)
     }
 
+    /// What a data set of a part is called.
+    #[must_use]
+    pub fn dataset_id(&self, part: &BenchmarkPart) -> String {
+        if self.parts.len() == 1 { self.id.clone() } else { format!("{}-{}", self.id, part.id) }
+    }
+
     /// How a person gets a file of it by hand.
     #[must_use]
     pub fn by_hand(&self) -> String {

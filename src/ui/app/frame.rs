@@ -35,6 +35,7 @@ impl App {
         }
         self.glossary.show(ui);
         if matches!(self.opening, Opening::Open(_)) {
+            drop_hint(ui);
             self.tour.show(ui, &mut self.commands);
         }
     }
@@ -240,6 +241,32 @@ impl App {
             self.commands.push(AppCommand::KeepRunning.into());
         }
     }
+}
+
+/// What happens to a file that hovers over the window.
+fn drop_hint(ui: &mut Ui) {
+    if ui.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let p = theme::palette(ui);
+    let area = egui::Area::new(egui::Id::unique("drop hint"))
+        .order(egui::Order::Tooltip)
+        .anchor(egui::Align2::CENTER_CENTER, egui::Vec2::ZERO)
+        .interactable(false);
+    area.show(ui.ctx(), |ui| {
+        let whole = ui.ctx().content_rect();
+        ui.painter().rect_filled(whole, 0.0, theme::faded(p.ground, 0.85));
+        let edge = whole.shrink(theme::GROUP);
+        ui.painter().rect_stroke(edge, theme::RADIUS, Stroke::new(2.0, p.accent), egui::StrokeKind::Inside);
+        ui.vertical_centered(|ui| {
+            ui.label(icons::ICON_UPLOAD_FILE.rich_text().size(48.0).color(p.accent));
+            ui.label(theme::heading("Drop the file to import it"));
+            ui.label(
+                RichText::new("Its rows are shown first; nothing is taken in until you say so.")
+                    .color(p.weak),
+            );
+        });
+    });
 }
 
 /// The sign of the house: a plumb line.

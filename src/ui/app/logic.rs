@@ -2,7 +2,8 @@
 //! commands, edits are handed on to be saved.
 
 use super::{
-    App, AppCommand, Command, DataReply, JobState, Opening, Product, Reply, Request, SetRequest, Told,
+    App, AppCommand, Command, DataCommand, DataReply, JobState, Opening, Product, Reply, Request, SetRequest,
+    Told,
 };
 use crate::ui::widgets::Tone;
 use eframe::egui::{self, ViewportCommand};
@@ -17,6 +18,7 @@ impl App {
         while let Ok((wish, chosen)) = self.picked.1.try_recv() {
             self.picked(wish, chosen);
         }
+        self.take_dropped(ctx);
         for set in std::mem::take(&mut self.library.wanted) {
             self.loader.send(Request::Examples(set));
         }
@@ -87,6 +89,9 @@ impl App {
                     self.evaluate.project_changed(project);
                     self.inspect.project_changed(project);
                     self.train.stale();
+                    if let Some(set) = self.data.exchange_mut().made_and_there(project) {
+                        self.commands.push(DataCommand::Select(set).into());
+                    }
                 }
             }
             // A project that was open stays on the screen: what could not be read anew is said above it.
@@ -109,6 +114,7 @@ impl App {
                     self.told = Some(Told::error(error));
                 }
             }
+            Reply::Exchange { serial, reply } => self.take_exchange(serial, reply),
             Reply::Review { generation, result } => self.generate.reviewed(&generation, result),
             Reply::Assembled(result) => {
                 if result.is_ok() {

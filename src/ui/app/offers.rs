@@ -1,8 +1,8 @@
 //! The actions of the palette.
 
 use super::{
-    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, InspectCommand, InspectPart, JobCommand,
-    JudgingCommand, JudgingPart, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
+    App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, ExchangeCommand, InspectCommand, InspectPart,
+    JobCommand, JudgingCommand, JudgingPart, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
 };
 use crate::ui::screens::EvaluateTab;
 use crate::ui::terms::Term;
@@ -67,6 +67,15 @@ impl App {
         offers.extend(InspectPart::ALL.into_iter().map(|part| Offer::now(InspectCommand::Show(part))));
         if self.screen == Screen::Inspect {
             offers.extend(self.inspect.offers(project));
+        }
+        let reads_only =
+            project.read_only.then_some("Another window has this project open; here it can only be read.");
+        offers.push(Offer::unless(ExchangeCommand::OpenImport, reads_only));
+        offers.push(Offer::unless(ExchangeCommand::OpenBenchmarks, reads_only));
+        if self.screen == Screen::Data
+            && let Some(set) = self.data.selected_set()
+        {
+            offers.push(Offer::now(ExchangeCommand::OpenExport(set.to_owned())));
         }
         for set in &project.datasets {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));

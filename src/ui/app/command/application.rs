@@ -18,6 +18,10 @@ pub enum Wish {
     ProjectFolder,
     /// Where a report is written to.
     ReportFile,
+    /// A file that becomes a data set.
+    DataFile,
+    /// Where a data set is written to.
+    ExportFile,
 }
 
 /// An action of the window itself.
@@ -97,6 +101,10 @@ impl AppCommand {
                         "Picks the folder in which the model gets a folder of its own.",
                     ),
                     Wish::ProjectFolder => ("Choose project folder…", "Picks the folder of a project."),
+                    Wish::DataFile => ("Choose file…", "Picks a file with rows that become a data set."),
+                    Wish::ExportFile => {
+                        ("Choose where to save the set…", "Picks the file that the data set is written to.")
+                    }
                     Wish::ReportFile => {
                         ("Choose where to save the report…", "Picks the file that the report is written to.")
                     }
@@ -181,6 +189,8 @@ impl AppCommand {
             Self::Choose(Wish::ModelFolder),
             Self::Choose(Wish::ExportFolder),
             Self::Choose(Wish::ReportFile),
+            Self::Choose(Wish::DataFile),
+            Self::Choose(Wish::ExportFile),
             Self::OpenFolder("…".into()),
             Self::NewProject(PathBuf::new(), String::new()),
             Self::OpenDemo,

@@ -3,6 +3,7 @@
 mod application;
 mod data;
 mod evaluate;
+mod exchange;
 mod generate;
 mod inspect;
 mod jobs;
@@ -14,6 +15,7 @@ mod train;
 pub use application::{AppCommand, Wish};
 pub use data::{Ask, DataCommand};
 pub use evaluate::EvaluateCommand;
+pub use exchange::ExchangeCommand;
 pub use generate::GenerateCommand;
 pub use inspect::{DynamicsMeasure, InspectCommand, InspectPart};
 pub use jobs::JobCommand;
@@ -33,6 +35,8 @@ pub enum Command {
     App(AppCommand),
     /// Of the Data screen.
     Data(DataCommand),
+    /// Of files that come in or go out.
+    Exchange(ExchangeCommand),
     /// Of the Generate screen.
     Generate(GenerateCommand),
     /// Of the Models screen, and the models in focus.
@@ -131,6 +135,7 @@ macro_rules! groups {
 groups! {
     App: AppCommand, "Everywhere";
     Data: DataCommand, "Data";
+    Exchange: ExchangeCommand, "Data";
     Generate: GenerateCommand, "Generate";
     Models: ModelsCommand, "Models";
     Train: TrainCommand, "Train";

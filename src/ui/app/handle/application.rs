@@ -106,6 +106,11 @@ impl App {
             Wish::ExportFolder => ("Choose where the model is exported to", PickKind::Folder),
             Wish::ProjectFolder => ("Choose the folder of a project", PickKind::Folder),
             Wish::ReportFile => ("Choose where the report is saved", PickKind::NewFile("report.html")),
+            Wish::DataFile => ("Choose a file with rows", PickKind::File),
+            Wish::ExportFile => (
+                "Choose where the data set is saved",
+                PickKind::NewFile(self.data.exchange().file_proposal()),
+            ),
         };
         self.picker.pick(
             title,
@@ -125,6 +130,7 @@ impl App {
             Wish::ExportFolder => self.models.export_folder_picked(chosen),
             Wish::ProjectFolder => self.settings.folder_picked(chosen),
             Wish::ReportFile => self.report.file_picked(chosen),
+            Wish::DataFile | Wish::ExportFile => self.exchange_picked(wish, chosen),
         }
     }
 

@@ -3,6 +3,7 @@
 mod application;
 mod data;
 mod evaluate;
+mod exchange;
 mod generate;
 mod inspect;
 mod jobs;
@@ -21,6 +22,7 @@ impl App {
         match command {
             Command::App(command) => self.handle_app(ctx, command),
             Command::Data(command) => self.handle_data(ctx, command),
+            Command::Exchange(command) => self.handle_exchange(command),
             Command::Generate(command) => self.handle_generate(command),
             Command::Models(command) => self.handle_models(command),
             Command::Train(command) => self.handle_train(command),

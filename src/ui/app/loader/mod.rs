@@ -1,12 +1,13 @@
-//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `inspector`
-//! runs models over single answers, `scrubber` goes on from any depth of one, `chat` lets them answer, `judges` asks judges,
-//! `work` does what takes long, `rehearsal` and `weights` look at runs that have not begun. The window sends requests and
-//! drains replies; it never waits.
+//! What the window needs from disk and from models, fetched on named threads: `loader` owns the project, `files` reads and
+//! writes files from and for elsewhere, `inspector` runs models over single answers, `scrubber` goes on from any depth of
+//! one, `chat` lets them answer, `judges` asks judges, `work` does what takes long, `rehearsal` and `weights` look at runs
+//! that have not begun. The window sends requests and drains replies; it never waits.
 
 mod chat;
 mod check;
 mod data;
 mod evaluate;
+mod exchange;
 mod inspect;
 mod inspector;
 mod judges;
@@ -22,6 +23,7 @@ pub use chat::*;
 pub use check::*;
 pub use data::*;
 pub use evaluate::*;
+pub use exchange::*;
 pub use inspect::*;
 pub use inspector::*;
 pub use judges::*;
@@ -198,6 +200,13 @@ pub enum Reply {
     },
     /// To the Data screen.
     Data(DataReply),
+    /// Of files that come in or go out.
+    Exchange {
+        /// Which request.
+        serial: u64,
+        /// What came of it.
+        reply: ExchangeReply,
+    },
     /// To the Models screen.
     Models(ModelsReply),
     /// To the Evaluate screen.
@@ -228,6 +237,10 @@ pub struct Loader {
     work: Sender<WorkRequest>,
     scrubber: Scrubber,
     judges: Sender<JudgesRequest>,
+    files: Sender<(u64, ExchangeRequest)>,
+    /// The newest request about files; older ones break off.
+    newest: Arc<AtomicU64>,
+    files_backlog: VecDeque<(u64, ExchangeRequest)>,
     replies: Receiver<Reply>,
     /// Where the Train screen asks what a run would begin with.
     pub train: TrainDesk,
@@ -244,7 +257,10 @@ impl Loader {
         let (work, tasks) = bounded(1);
         let (judges, cases) = bounded(8);
         let (outbox, replies) = bounded(WAITING);
+        let (files, errands) = bounded(4);
+        let newest = Arc::new(AtomicU64::new(0));
         room::spawn(inbox, outbox.clone(), waker.clone())?;
+        exchange::spawn(errands, newest.clone(), outbox.clone(), waker.clone())?;
         inspector::spawn(questions, outbox.clone(), waker.clone())?;
         chat::spawn(talk, outbox.clone(), waker.clone())?;
         judges::spawn(cases, outbox.clone(), waker.clone())?;
@@ -258,10 +274,33 @@ impl Loader {
             work,
             judges,
             scrubber,
+            files,
+            newest,
+            files_backlog: VecDeque::new(),
             replies,
             train,
             backlog: VecDeque::new(),
         })
+    }
+
+    /// Asks something about files that come in or go out, and breaks off what was asked before. The answer names this
+    /// number.
+    pub fn exchange(&mut self, request: ExchangeRequest) -> u64 {
+        let serial = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        self.files_backlog.push_back((serial, request));
+        self.flush_files();
+        serial
+    }
+
+    /// Hands on what was asked about files; what is out of date is not asked any more.
+    fn flush_files(&mut self) {
+        let newest = self.newest.load(Ordering::SeqCst);
+        self.files_backlog.retain(|(serial, _)| *serial == newest);
+        if let Some(errand) = self.files_backlog.pop_front()
+            && let Err(TrySendError::Full(errand)) = self.files.try_send(errand)
+        {
+            self.files_backlog.push_front(errand);
+        }
     }
 
     /// Sends a request; it waits here while the thread is busy.
@@ -302,6 +341,7 @@ impl Loader {
     /// Everything that has come back.
     pub fn drain(&mut self) -> Vec<Reply> {
         self.flush();
+        self.flush_files();
         self.replies.try_iter().chain(self.scrubber.drain().into_iter().map(Reply::Scrub)).collect()
     }
 

@@ -1,11 +1,15 @@
 //! Data: the sets on the left, a table of the open one, and beside it the selected example, the selection or the problems.
 
+mod benchmarks;
 mod bulk;
 mod checks;
 mod dialog;
 mod editor;
+mod exchange;
+mod export;
 mod filter;
 mod history;
+mod import;
 mod list;
 mod panel;
 mod problems;
@@ -18,12 +22,14 @@ pub use history::{Change, Row};
 use crate::data::{BulkEdit, DatasetKind, Mend, PartEdit};
 use crate::project::DatasetEntry;
 use crate::ui::app::{
-    Ask, Checked, DataCommand, DataRequest, Loader, Request, SetRequest, Snapshot, Strip, Tokens, View,
+    Ask, Checked, DataCommand, DataRequest, ExchangeCommand, Loader, Request, SetRequest, Snapshot, Strip,
+    Tokens, View,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, empty_state, notice, screen_title};
+use crate::ui::widgets::{Tone, command_button, empty_state, link_button, notice, screen_title};
 use eframe::egui::{self, Panel, Ui};
 use egui_material_icons::icons;
+use exchange::Exchange;
 use set::OpenSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +52,7 @@ pub struct DataScreen {
     /// What is to be done with a set once its edits are handed on.
     wanted: Option<SetRequest>,
     given_up: bool,
+    exchange: Exchange,
 }
 
 impl DataScreen {
@@ -68,6 +75,23 @@ impl DataScreen {
             self.problems = false;
             self.strip.forget();
         }
+    }
+
+    /// The dialogs through which files come in and go out.
+    #[must_use]
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// The same, to be used.
+    pub fn exchange_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    /// The set that is looked at.
+    #[must_use]
+    pub fn selected_set(&self) -> Option<&str> {
+        self.set.as_deref()
     }
 
     fn current(&mut self) -> Option<&mut OpenSet> {
@@ -377,6 +401,12 @@ impl DataScreen {
 
     /// Draws the screen.
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+        self.screen(ui, view);
+        let saved = self.is_saved();
+        self.exchange.show(ui, view, saved);
+    }
+
+    fn screen(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         screen_title(
             ui,
             "Data",
@@ -384,27 +414,37 @@ impl DataScreen {
         );
         self.question(ui, view);
         if view.project.datasets.is_empty() {
-            empty_state(
+            if empty_state(
                 ui,
                 icons::ICON_DATABASE,
                 "No data sets yet",
-                "Make a set and write its first example.",
-                None,
-            );
+                "A data set is a list of examples. Import a file that you have: a table, a list of requests, conversations. The public benchmarks come in the same way.",
+                Some("Import a file"),
+            ) {
+                view.send(ExchangeCommand::OpenImport);
+            }
             ui.vertical_centered(|ui| {
                 if command_button(ui, &DataCommand::Ask(Ask::New), view.read_only()) {
                     view.send(DataCommand::Ask(Ask::New));
+                }
+                if link_button(ui, &ExchangeCommand::OpenBenchmarks, view.read_only()) {
+                    view.send(ExchangeCommand::OpenBenchmarks);
                 }
             });
             return;
         }
         let plain = egui::Frame::new();
-        Panel::left("sets")
-            .frame(plain)
-            .resizable(false)
-            .show_separator_line(false)
-            .exact_size(192.0)
-            .show(ui, |ui| self.list(ui, view));
+        Panel::left("sets").frame(plain).resizable(false).show_separator_line(false).exact_size(192.0).show(
+            ui,
+            |ui| {
+                Panel::bottom("exchange")
+                    .frame(plain)
+                    .resizable(false)
+                    .show_separator_line(false)
+                    .show(ui, |ui| exchange::buttons(ui, view, self.set.as_deref()));
+                egui::CentralPanel::no_frame().show(ui, |ui| self.list(ui, view));
+            },
+        );
         let Some(entry) =
             self.set.as_ref().and_then(|id| view.project.datasets.iter().find(|set| &set.id == id))
         else {

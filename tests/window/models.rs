@@ -266,7 +266,16 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.wait_for("Ask a model something", minute);
     w.press("All models");
     w.press("Train from base");
-    w.wait_for("Start training", minute);
+    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Name of the new model", "deeper");
+    w.press("Start training");
+    w.wait("the new model", Duration::from_secs(300), |app| app.project().unwrap().model("deeper").is_some());
+
+    // What was trained names the model that it came from and the run that made it.
+    assert!(read(&project).contains("parent = \"base\""));
+    w.press("Models");
+    w.scroll(egui::pos2(700.0, 500.0), 4000.0);
+    w.wait_for("Show the run", minute);
 }
 
 /// A Hub on this machine with one model: the base of the demo pair.

@@ -242,7 +242,9 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.press("Add a model");
     w.write(Role::TextInput, "Folder of the model", low.to_str().unwrap());
     w.press("Add model");
-    w.wait("the adapter", minute, |app| app.project().unwrap().model("low").is_some());
+    w.wait("the adapter", minute, |app| {
+        app.project().unwrap().model("low").is_some_and(|m| m.entry.parent.as_deref() == Some("base"))
+    });
     w.press("All models");
     w.scroll(egui::pos2(700.0, 500.0), 2000.0);
     from_menu(&mut w, "low", "Merge low into a whole model…");

@@ -75,12 +75,13 @@ impl Room {
         model::open(&folder).map_err(|e| e.to_string())?;
         let project = self.project.as_mut().ok_or(NOT_OPEN)?;
         let id = free_id(id_from_title(title, "model"), |id| project.model(id).is_some());
+        let parent = base_of(project, &folder);
         let entry = ModelEntry {
             id: id.clone(),
             title: title.trim().to_owned(),
             role,
             location: folder,
-            parent: None,
+            parent,
             note: String::new(),
         };
         project.add_model(entry).map_err(|e| e.to_string())?;
@@ -130,6 +131,15 @@ impl Room {
             made => format!("Added {}.", made.join(" and ")),
         })
     }
+}
+
+/// The model of the project that an adapter stands on.
+fn base_of(project: &Project, folder: &Path) -> Option<String> {
+    let base = model::base_folder(folder).ok().filter(|base| base != folder)?.canonicalize().ok()?;
+    let is_base = |entry: &&ModelEntry| {
+        project.root().join(&entry.location).canonicalize().is_ok_and(|other| other == base)
+    };
+    project.models().iter().find(is_base).map(|entry| entry.id.clone())
 }
 
 /// The model of the project whose weights are the same bytes.

@@ -37,6 +37,13 @@ pub enum ModelsReply {
     Changed(Result<String, String>),
     /// A model was taken off the list, or why not.
     Removed(Result<ModelEntry, String>),
+    /// A model that was taken off could not be put back.
+    NotBack {
+        /// The model.
+        entry: ModelEntry,
+        /// Why not.
+        error: String,
+    },
 }
 
 impl Room {
@@ -56,8 +63,11 @@ impl Room {
                 Ok(entry.unwrap_or_default())
             })),
             ModelsRequest::PutBack(entry) => {
-                let said = format!("{} is back.", entry.id);
-                ModelsReply::Changed(self.with_project(|project| project.add_model(entry)).map(|()| said))
+                let back = self.with_project(|project| project.add_model(entry.clone()));
+                match back {
+                    Ok(()) => ModelsReply::Changed(Ok(format!("{} is back.", entry.id))),
+                    Err(error) => ModelsReply::NotBack { entry, error },
+                }
             }
         }
     }
@@ -179,6 +189,12 @@ mod tests {
         assert_eq!(aligned.location, Path::new("models/demo-aligned-2"));
         assert!(project.open_model("demo-aligned-2").is_ok());
         assert!(room.add_demo_pair().unwrap().contains("already"));
+        // What cannot be put back is not lost.
+        let again = room.models(ModelsRequest::PutBack(entry("demo-aligned")));
+        assert!(
+            matches!(&again, ModelsReply::NotBack { entry, .. } if entry.id == "demo-aligned"),
+            "{again:?}"
+        );
         assert_eq!(std::fs::read_dir(root.join("models")).unwrap().count(), 3, "nothing half made stays");
     }
 }

@@ -19,7 +19,7 @@ use egui_material_icons::icons;
 /// The least width of a card.
 const CARD: f32 = 340.0;
 /// Height of a card.
-const HEIGHT: f32 = 400.0;
+const HEIGHT: f32 = 424.0;
 
 impl ModelsScreen {
     pub(super) fn cards(&mut self, ui: &mut Ui, view: &mut View<'_>) {

@@ -698,6 +698,21 @@ fn limits_and_stops() {
         if calls == 2 { Control::Stop } else { Control::Continue }
     });
     assert!(stopped.unwrap().is_none() && calls == 2, "stops within the prompt");
+    // Told token by token, it is the same answer; and it can be stopped at any of them.
+    let model = model::Model::Gguf(gguf.clone());
+    let mut told = Vec::new();
+    let answer = model.stream(&GenerateRequest::new("a", vec![3; 508]), &greedy, 100, &mut |token| {
+        told.extend(token);
+        Control::Continue
+    });
+    let answer = answer.unwrap().unwrap();
+    assert!(answer.ids == told && full.ids.starts_with(&told), "{answer:?} {full:?}");
+    let mut told = 0;
+    let stopped = model.stream(&GenerateRequest::new("a", vec![3; 9]), &greedy, 100, &mut |token| {
+        told += usize::from(token.is_some());
+        if token.is_some() { Control::Stop } else { Control::Continue }
+    });
+    assert!(stopped.unwrap().is_none() && told == 1);
     let twice = [1, 2].map(|_| gguf.clone());
     let [a, b] = twice.each_ref().map(|m| m.next_logits(&[1, 3, 9]).unwrap());
     assert_eq!(a, b);

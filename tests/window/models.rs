@@ -242,7 +242,9 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.press("Add a model");
     w.write(Role::TextInput, "Folder of the model", low.to_str().unwrap());
     w.press("Add model");
-    w.wait("the adapter", minute, |app| app.project().unwrap().model("low").is_some());
+    w.wait("the adapter", minute, |app| {
+        app.project().unwrap().model("low").is_some_and(|m| m.entry.parent.as_deref() == Some("base"))
+    });
     w.press("All models");
     w.scroll(egui::pos2(700.0, 500.0), 2000.0);
     from_menu(&mut w, "low", "Merge low into a whole model…");
@@ -266,7 +268,16 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.wait_for("Ask a model something", minute);
     w.press("All models");
     w.press("Train from base");
-    w.wait_for("Start training", minute);
+    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Name of the new model", "deeper");
+    w.press("Start training");
+    w.wait("the new model", Duration::from_secs(300), |app| app.project().unwrap().model("deeper").is_some());
+
+    // What was trained names the model that it came from and the run that made it.
+    assert!(read(&project).contains("parent = \"base\""));
+    w.press("Models");
+    w.scroll(egui::pos2(700.0, 500.0), 4000.0);
+    w.wait_for("Show the run", minute);
 }
 
 /// A Hub on this machine with one model: the base of the demo pair.

@@ -89,6 +89,11 @@ impl App {
                 self.models.removed = Some(entry);
                 true
             }
+            ModelsReply::NotBack { entry, error } => {
+                self.models.removed = Some(entry);
+                self.told = Some(Told::error(error));
+                false
+            }
             ModelsReply::Changed(Err(error)) | ModelsReply::Removed(Err(error)) => {
                 self.told = Some(Told::error(error));
                 false

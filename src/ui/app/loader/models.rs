@@ -37,6 +37,13 @@ pub enum ModelsReply {
     Changed(Result<String, String>),
     /// A model was taken off the list, or why not.
     Removed(Result<ModelEntry, String>),
+    /// A model that was taken off could not be put back.
+    NotBack {
+        /// The model.
+        entry: ModelEntry,
+        /// Why not.
+        error: String,
+    },
 }
 
 impl Room {
@@ -56,8 +63,11 @@ impl Room {
                 Ok(entry.unwrap_or_default())
             })),
             ModelsRequest::PutBack(entry) => {
-                let said = format!("{} is back.", entry.id);
-                ModelsReply::Changed(self.with_project(|project| project.add_model(entry)).map(|()| said))
+                let back = self.with_project(|project| project.add_model(entry.clone()));
+                match back {
+                    Ok(()) => ModelsReply::Changed(Ok(format!("{} is back.", entry.id))),
+                    Err(error) => ModelsReply::NotBack { entry, error },
+                }
             }
         }
     }
@@ -75,12 +85,13 @@ impl Room {
         model::open(&folder).map_err(|e| e.to_string())?;
         let project = self.project.as_mut().ok_or(NOT_OPEN)?;
         let id = free_id(id_from_title(title, "model"), |id| project.model(id).is_some());
+        let parent = base_of(project, &folder);
         let entry = ModelEntry {
             id: id.clone(),
             title: title.trim().to_owned(),
             role,
             location: folder,
-            parent: None,
+            parent,
             note: String::new(),
         };
         project.add_model(entry).map_err(|e| e.to_string())?;
@@ -132,6 +143,15 @@ impl Room {
     }
 }
 
+/// The model of the project that an adapter stands on.
+fn base_of(project: &Project, folder: &Path) -> Option<String> {
+    let base = model::base_folder(folder).ok().filter(|base| base != folder)?.canonicalize().ok()?;
+    let is_base = |entry: &&ModelEntry| {
+        project.root().join(&entry.location).canonicalize().is_ok_and(|other| other == base)
+    };
+    project.models().iter().find(is_base).map(|entry| entry.id.clone())
+}
+
 /// The model of the project whose weights are the same bytes.
 fn same_weights(project: &Project, folder: &Path) -> Option<String> {
     let weights = |folder: &Path| folder.join("model.safetensors");
@@ -169,6 +189,12 @@ mod tests {
         assert_eq!(aligned.location, Path::new("models/demo-aligned-2"));
         assert!(project.open_model("demo-aligned-2").is_ok());
         assert!(room.add_demo_pair().unwrap().contains("already"));
+        // What cannot be put back is not lost.
+        let again = room.models(ModelsRequest::PutBack(entry("demo-aligned")));
+        assert!(
+            matches!(&again, ModelsReply::NotBack { entry, .. } if entry.id == "demo-aligned"),
+            "{again:?}"
+        );
         assert_eq!(std::fs::read_dir(root.join("models")).unwrap().count(), 3, "nothing half made stays");
     }
 }

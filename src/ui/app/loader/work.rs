@@ -289,11 +289,13 @@ impl Desk<'_> {
     }
 
     #[cfg(not(feature = "hub"))]
+    #[allow(clippy::unused_self, reason = "stands in for what the feature hub brings")]
     fn look(&mut self, _wish: &HubWish) -> Result<WorkEvent, String> {
         Err(NO_HUB.to_owned())
     }
 
     #[cfg(not(feature = "hub"))]
+    #[allow(clippy::unused_self, reason = "stands in for what the feature hub brings")]
     fn fetch(&mut self, _: &Path, _: &HubWish, _: &str, _: ModelRole) -> Result<WorkEvent, String> {
         Err(NO_HUB.to_owned())
     }

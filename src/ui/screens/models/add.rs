@@ -86,7 +86,7 @@ impl AddForm {
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, working: bool) {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(760.0_f32.min(ui.available_width() - theme::PAD));
-            self.from_folder(ui, view);
+            self.folder_form(ui, view);
             ui.add_space(theme::SCREEN);
             self.hub.show(ui, view, working);
             ui.add_space(theme::SCREEN);
@@ -94,7 +94,7 @@ impl AddForm {
         });
     }
 
-    fn from_folder(&mut self, ui: &mut Ui, view: &mut View<'_>) {
+    fn folder_form(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         let p = theme::palette(ui);
         section(ui, "From a folder");
         ui.label(

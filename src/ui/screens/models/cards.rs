@@ -13,17 +13,23 @@ use crate::ui::widgets::{
     Tone, command_button, empty_state, fact, icon_text, line, notice, role_chip, text_button,
 };
 use eframe::egui::containers::menu::MenuButton;
-use eframe::egui::{self, Align, Button, CornerRadius, Frame, Layout, Margin, Stroke, Ui, Vec2};
+use eframe::egui::{self, Align, Button, CornerRadius, Frame, Layout, Margin, RichText, Stroke, Ui, Vec2};
 use egui_material_icons::icons;
 
 /// The least width of a card.
 const CARD: f32 = 340.0;
 /// Height of a card.
-const HEIGHT: f32 = 400.0;
+const HEIGHT: f32 = 424.0;
 
 impl ModelsScreen {
     pub(super) fn cards(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            let p = theme::palette(ui);
+            ui.label(
+                RichText::new("The model in focus is where training, evaluation and inspection start.")
+                    .color(p.weak),
+            );
+            ui.add_space(theme::TIGHT);
             if let Some(entry) = &self.removed {
                 let text =
                     format!("{} is off this project's list. Its files stayed where they were.", entry.id);
@@ -81,13 +87,13 @@ fn model_card(ui: &mut Ui, model: &ModelView, width: f32, working: Option<&str>,
             ui.set_height(HEIGHT - 2.0 * theme::GROUP);
             ui.spacing_mut().item_spacing.y = theme::TIGHT;
             line(ui, 28.0, |ui| {
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    more(ui, model, working, view);
-                    role_chip(ui, model.entry.role);
-                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                        ui.add(egui::Label::new(theme::heading(&model.entry.id)).truncate());
-                    });
+                let room = ui.available_width() - 156.0;
+                ui.scope(|ui| {
+                    ui.set_max_width(room);
+                    ui.add(egui::Label::new(theme::heading(&model.entry.id)).truncate());
                 });
+                role_chip(ui, model.entry.role);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| more(ui, model, working, view));
             });
             let title = &model.entry.title;
             if !title.is_empty() && *title != model.entry.id {

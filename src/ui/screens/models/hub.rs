@@ -133,7 +133,12 @@ impl HubForm {
                     view.send(ModelsCommand::LookAtHub);
                 }
                 if self.asking.is_some() {
-                    ui.weak("Asking the Hub…");
+                    ui.horizontal(|ui| {
+                        ui.weak("Asking the Hub…");
+                        if command_button(ui, &ModelsCommand::StopWork, None) {
+                            view.send(ModelsCommand::StopWork);
+                        }
+                    });
                 }
                 if let Some(Err(error)) = other {
                     notice(ui, Tone::Error, error);

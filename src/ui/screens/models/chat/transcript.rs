@@ -30,13 +30,14 @@ impl Chat {
                 for turn in &self.turns {
                     request(ui, turn);
                     ui.columns(models.len().max(1), |columns| {
-                        for (ui, model) in columns.iter_mut().zip(models) {
-                            match turn.answer(&model.entry.id) {
-                                Some(answer) => show_answer(ui, turn, answer, model),
-                                None => {
-                                    ui.weak(format!("{} was not asked this.", model.entry.id));
+                        for (column, model) in columns.iter_mut().zip(models) {
+                            // A column's own layout would stretch the words of each line to its width.
+                            column.with_layout(Layout::top_down(Align::Min), |ui| {
+                                match turn.answer(&model.entry.id) {
+                                    Some(answer) => show_answer(ui, turn, answer, model),
+                                    None => weak(ui, &format!("{} was not asked this.", model.entry.id)),
                                 }
-                            }
+                            });
                         }
                     });
                     ui.add_space(theme::GROUP);

@@ -235,9 +235,8 @@ fn a_stopped_run_goes_on_unless_its_data_have_changed() {
     std::fs::write(&path, whole).unwrap();
     // Looking at the screen anew asks again.
     w.press("Train");
-    let may = |w: &Window| {
-        !w.harness.get_by_role_and_label(Role::Button, "Go on").accesskit_node().is_disabled()
-    };
+    let may =
+        |w: &Window| !w.harness.get_by_role_and_label(Role::Button, "Go on").accesskit_node().is_disabled();
     for _ in 0..500 {
         w.harness.step();
         if may(&w) {

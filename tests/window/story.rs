@@ -3,7 +3,7 @@
 use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use plumbline::ui::App;
 use plumbline::ui::app::JobState;
 use std::path::Path;

@@ -174,13 +174,13 @@ impl PartEdit {
                 row.refusals.remove(at);
             }
             (Self::AddTarget, Example::Attack(row)) if row.target.is_none() => {
-                row.target = Some(String::new())
+                row.target = Some(String::new());
             }
             (Self::RemoveTarget, Example::Attack(row)) => {
                 row.target.take()?;
             }
             (Self::AddChoice, Example::Utility(row)) if row.choices.len() < 26 => {
-                row.choices.push(String::new())
+                row.choices.push(String::new());
             }
             (Self::RemoveChoice(at), Example::Utility(row)) if at < row.choices.len() => {
                 row.choices.remove(at);

@@ -137,20 +137,24 @@ fn every_kind_is_edited_and_mended() {
     let side = egui::pos2(1000.0, 500.0);
     let start = saved(&mut w, "recovery-train");
 
-    // Several refusals by depth, and a turn that came before.
-    w.press("Add refusal");
-    w.write(AREA, "Refusal 2", "I have to stop here. I cannot go on with this.");
+    // A turn that came before, and several refusals by depth.
     w.press("Add turn");
     w.write(AREA, "Earlier request 1", "Good day");
     w.write(AREA, "Earlier answer 1", "Good day to you.");
     let rows = saved(&mut w, "recovery-train");
-    let first = recovery(&rows[0]);
-    assert_eq!(first.refusals[1].from_depth, 10);
-    assert_eq!(first.refusals[1].text, "I have to stop here. I cannot go on with this.");
-    let said: Vec<&str> = first.context.iter().map(|message| message.content.as_str()).collect();
+    let said: Vec<&str> = recovery(&rows[0]).context.iter().map(|message| message.content.as_str()).collect();
     assert_eq!(said, ["Good day", "Good day to you.", start[0].request()]);
-    w.press("Remove turn 1");
+    w.press("Add refusal");
+    w.write(AREA, "Refusal 2", "I have to stop here. I cannot go on with this.");
+    let rows = saved(&mut w, "recovery-train");
+    let deeper = &recovery(&rows[0]).refusals[1];
+    assert_eq!(
+        (deeper.from_depth, deeper.text.as_str()),
+        (10, "I have to stop here. I cannot go on with this.")
+    );
     w.press("Remove refusal 2");
+    w.scroll(side, -2000.0);
+    w.press("Remove turn 1");
     assert_eq!(saved(&mut w, "recovery-train"), start);
 
     // Each problem has a button that mends it, and the list leads to it.
@@ -228,9 +232,9 @@ fn many_examples_and_whole_sets() {
     assert_eq!(saved(&mut w, "anchor-train"), start, "two steps, two undos");
 
     // What is found is selected, and what repeats another goes.
-    w.write(Role::TextInput, "Find in this set", "TENDER RUNE");
+    w.write(Role::TextInput, "Find in this set", "SUNNY SPELL");
     let hits =
-        start.iter().filter(|row| row.any_text(|text| text.to_lowercase().contains("tender rune"))).count();
+        start.iter().filter(|row| row.any_text(|text| text.to_lowercase().contains("sunny spell"))).count();
     assert!(hits > 1);
     w.wait_for(&format!("{hits} of 512"), MINUTE);
     w.press("Select all");

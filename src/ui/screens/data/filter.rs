@@ -51,8 +51,7 @@ impl Filter {
         let wanted = query.find.trim().to_lowercase();
         let start = Instant::now();
         while *at < rows.len() {
-            for index in *at..(*at + STRIDE).min(rows.len()) {
-                let row = &rows[index];
+            for (index, row) in rows.iter().enumerate().skip(*at).take(STRIDE) {
                 let fits = query.category.as_ref().is_none_or(|category| row.category() == category)
                     && query.source.as_deref().is_none_or(|source| row.source() == Some(source))
                     && (!query.problems || problem(index))

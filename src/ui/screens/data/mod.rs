@@ -45,6 +45,8 @@ pub struct DataScreen {
     failed: BTreeMap<String, String>,
     /// The example whose harmful answer is uncovered.
     shown: Option<String>,
+    /// The part that was just added: its field gets the cursor.
+    begun: Option<&'static str>,
     strip: strip::Strips,
     problems: bool,
     bulk: bulk::Form,
@@ -181,6 +183,7 @@ impl DataScreen {
         if let Some(set) = self.current() {
             set.add(now);
             self.problems = false;
+            self.begun = Some(editor::REQUEST);
             self.uncover();
         }
     }
@@ -209,6 +212,7 @@ impl DataScreen {
     pub fn edit_part(&mut self, edit: PartEdit, now: f64) {
         if let Some(set) = self.current() {
             set.edit_part(edit, now);
+            self.begun = editor::begins(edit, set.kind);
             self.uncover();
         }
     }

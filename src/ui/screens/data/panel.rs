@@ -35,7 +35,9 @@ impl DataScreen {
             if set.chosen.len() > 1 {
                 bulk::show(ui, set, &mut self.bulk, view);
             } else {
-                editor::show(ui, set, &mut self.strip, &mut self.shown, view, now);
+                let state =
+                    editor::State { strips: &mut self.strip, shown: &mut self.shown, begun: &mut self.begun };
+                editor::show(ui, set, state, view, now);
             }
         });
     }

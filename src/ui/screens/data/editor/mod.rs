@@ -7,21 +7,47 @@ use super::problems::explained;
 use super::set::OpenSet;
 use super::strip::Strips;
 use super::table::link;
-use crate::data::{Example, PartEdit, Problem};
+use crate::data::{DatasetKind, Example, PartEdit, Problem};
 use crate::ui::app::{DataCommand, Finding, View};
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, field, hidden_text, line, link_button, notice, text_button};
 use eframe::egui::{self, Align, Layout, TextEdit, Ui};
 
+/// The part that asks.
+pub const REQUEST: &str = "request";
+const EARLIER: &str = "earlier request";
+const INSTRUCTIONS: &str = "instructions";
+const REFUSAL: &str = "refusal";
+const TARGET: &str = "target";
+const CHOICE: &str = "choice";
+
+/// The part that has to be written after this was added.
+#[must_use]
+pub fn begins(edit: PartEdit, kind: DatasetKind) -> Option<&'static str> {
+    match edit {
+        PartEdit::AddTurn if kind == DatasetKind::Chat => Some(REQUEST),
+        PartEdit::AddTurn => Some(EARLIER),
+        PartEdit::AddInstructions => Some(INSTRUCTIONS),
+        PartEdit::AddRefusal => Some(REFUSAL),
+        PartEdit::AddTarget => Some(TARGET),
+        PartEdit::AddChoice => Some(CHOICE),
+        _ => None,
+    }
+}
+
+/// What the editor shows besides the example.
+pub struct State<'a> {
+    /// The training text.
+    pub strips: &'a mut Strips,
+    /// The example whose harmful answer is uncovered.
+    pub shown: &'a mut Option<String>,
+    /// The part that was just added.
+    pub begun: &'a mut Option<&'static str>,
+}
+
 /// Draws the editor of the selected example; edits go into the set's history.
-pub fn show(
-    ui: &mut Ui,
-    set: &mut OpenSet,
-    strips: &mut Strips,
-    shown: &mut Option<String>,
-    view: &mut View<'_>,
-    now: f64,
-) {
+pub fn show(ui: &mut Ui, set: &mut OpenSet, state: State<'_>, view: &mut View<'_>, now: f64) {
+    let State { strips, shown, begun } = state;
     let Some(before) = set.example().cloned() else {
         ui.weak("Select an example on the left.");
         return;
@@ -35,6 +61,7 @@ pub fn show(
         blocked: view.read_only(),
         edited: None,
         commands: Vec::new(),
+        begun: begun.take(),
     };
     match &mut after {
         Example::Recovery(row) => recovery::show(ui, row, &mut pen, strips),
@@ -60,7 +87,7 @@ fn problems(ui: &mut Ui, set: &OpenSet, id: &str, strips: &Strips, view: &mut Vi
     let found = set.checks.of_row(set.selected);
     // The strip's are those of this moment; the others come when nobody has typed for a while.
     let live = match strips.strip() {
-        Some(Ok(strip)) if set.kind == crate::data::DatasetKind::Recovery => Some(strip.problems.as_slice()),
+        Some(Ok(strip)) if set.kind == DatasetKind::Recovery => Some(strip.problems.as_slice()),
         _ => None,
     };
     let own: Vec<&Problem> = match live {
@@ -87,6 +114,8 @@ struct Pen {
     blocked: Option<&'static str>,
     edited: Option<&'static str>,
     commands: Vec<DataCommand>,
+    /// The part that was just added: its empty field gets the cursor.
+    begun: Option<&'static str>,
 }
 
 impl Pen {
@@ -115,8 +144,14 @@ impl Pen {
 
     fn write(&mut self, ui: &mut Ui, named: egui::Id, salt: &str, text: &mut String, part: &'static str) {
         let edit = TextEdit::multiline(text).desired_rows(1).desired_width(f32::INFINITY).id_salt(salt);
-        if ui.add_enabled(self.blocked.is_none(), edit).labelled_by(named).changed() {
+        let response = ui.add_enabled(self.blocked.is_none(), edit).labelled_by(named);
+        if response.changed() {
             self.edited = Some(part);
+        }
+        if self.begun == Some(part) && text.is_empty() {
+            self.begun = None;
+            response.request_focus();
+            response.scroll_to_me_animation(Some(Align::Center), egui::style::ScrollAnimation::none());
         }
         ui.add_space(theme::TIGHT);
     }

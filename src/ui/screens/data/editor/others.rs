@@ -1,6 +1,6 @@
 //! The editors of conversations, attack prompts and utility tasks.
 
-use super::{Pen, numbered};
+use super::{CHOICE, INSTRUCTIONS, Pen, REQUEST, TARGET, numbered};
 use crate::data::{AttackPrompt, ChatExample, Metric, PartEdit, UtilityItem};
 use crate::text::Role;
 use crate::ui::theme;
@@ -20,7 +20,7 @@ pub(super) fn chat(ui: &mut Ui, row: &mut ChatExample, pen: &mut Pen) {
                 ui,
                 ("Instructions", "What the model is told before the conversation."),
                 &mut message.content,
-                "instructions",
+                INSTRUCTIONS,
                 |pen, ui, _| pen.part(ui, PartEdit::RemoveInstructions),
             ),
             Role::User => {
@@ -29,7 +29,7 @@ pub(super) fn chat(ui: &mut Ui, row: &mut ChatExample, pen: &mut Pen) {
                     ui,
                     (&numbered("Request", turn, of), "What somebody asks for."),
                     &mut message.content,
-                    "request",
+                    REQUEST,
                     |pen, ui, _| {
                         if of > 1 {
                             pen.part(ui, PartEdit::RemoveTurn(at));
@@ -66,7 +66,7 @@ pub(super) fn chat(ui: &mut Ui, row: &mut ChatExample, pen: &mut Pen) {
 
 /// A request that a safe model refuses.
 pub(super) fn attack(ui: &mut Ui, row: &mut AttackPrompt, pen: &mut Pen) {
-    pen.area(ui, "Request", "What a safe model refuses.", &mut row.goal, "request");
+    pen.area(ui, "Request", "What a safe model refuses.", &mut row.goal, REQUEST);
     match &mut row.target {
         Some(target) => pen.covered(
             ui,
@@ -76,7 +76,7 @@ pub(super) fn attack(ui: &mut Ui, row: &mut AttackPrompt, pen: &mut Pen) {
                 "",
             ),
             target,
-            "target",
+            TARGET,
             |pen, ui, _| pen.part(ui, PartEdit::RemoveTarget),
         ),
         None => pen.part(ui, PartEdit::AddTarget),
@@ -99,14 +99,14 @@ pub(super) fn attack(ui: &mut Ui, row: &mut AttackPrompt, pen: &mut Pen) {
 
 /// A harmless task with its right answer.
 pub(super) fn utility(ui: &mut Ui, row: &mut UtilityItem, pen: &mut Pen) {
-    pen.area(ui, "Request", "What the model is asked.", &mut row.prompt, "request");
+    pen.area(ui, "Request", "What the model is asked.", &mut row.prompt, REQUEST);
     for (at, choice) in row.choices.iter_mut().enumerate() {
         let letter = char::from(b'A' + (at % 26) as u8);
         pen.area_with(
             ui,
             (&format!("Choice {letter}"), "What there is to choose from."),
             choice,
-            "choice",
+            CHOICE,
             |pen, ui, _| pen.part(ui, PartEdit::RemoveChoice(at)),
         );
     }

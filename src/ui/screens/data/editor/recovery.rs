@@ -1,6 +1,6 @@
 //! The recovery editor: turns, request, harmful answer, refusals, cut, and the training text that they make.
 
-use super::{Pen, numbered};
+use super::{EARLIER, INSTRUCTIONS, Pen, REFUSAL, REQUEST, numbered};
 use crate::data::{PartEdit, RecoveryExample};
 use crate::text::Role;
 use crate::ui::app::Strip;
@@ -49,7 +49,7 @@ fn turns(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
                 ui,
                 ("Instructions", "What the model was told before the conversation."),
                 &mut message.content,
-                "instructions",
+                INSTRUCTIONS,
                 |pen, ui, _| pen.part(ui, PartEdit::RemoveInstructions),
             ),
             Role::User => {
@@ -58,7 +58,7 @@ fn turns(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
                     ui,
                     (&format!("Earlier request {turn}"), "What somebody asked before."),
                     &mut message.content,
-                    "earlier request",
+                    EARLIER,
                     |pen, ui, _| pen.part(ui, PartEdit::RemoveTurn(at)),
                 );
             }
@@ -72,18 +72,12 @@ fn turns(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
             ),
         }
     }
-    pen.area_with(
-        ui,
-        ("Request", "What somebody asks for."),
-        &mut request.content,
-        "request",
-        |pen, ui, _| {
-            pen.part(ui, PartEdit::AddTurn);
-            if !instructed {
-                pen.part(ui, PartEdit::AddInstructions);
-            }
-        },
-    );
+    pen.area_with(ui, ("Request", "What somebody asks for."), &mut request.content, REQUEST, |pen, ui, _| {
+        pen.part(ui, PartEdit::AddTurn);
+        if !instructed {
+            pen.part(ui, PartEdit::AddInstructions);
+        }
+    });
 }
 
 fn refusals(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
@@ -95,7 +89,7 @@ fn refusals(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen) {
             ui,
             (&name, "What the model should say instead. Only this is trained."),
             &mut refusal.text,
-            "refusal",
+            REFUSAL,
             |pen, ui, named| {
                 label = named;
                 if of > 1 {

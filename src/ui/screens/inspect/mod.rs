@@ -147,6 +147,8 @@ impl InspectScreen {
             && let (Some(pair), Some(prompt)) = (&pair, prompt)
         {
             self.wanted = false;
+            // Opened from the chart, it may be out of sight.
+            ui.scroll_to_cursor(Some(egui::Align::Min));
             self.answer.ask(view.project, pair.clone(), prompt, view.loader);
         }
         ui.horizontal(|ui| {

@@ -200,15 +200,16 @@ impl Scrubber {
         }
         self.ask(ScrubSubject { models, prompt, judge }, view);
         let Some(known) = self.known.last() else { return };
-        if let Some(error) = &known.error {
-            notice(ui, Tone::Error, error);
-            return;
-        }
         let longest = known.longest();
         if self.depth > longest && !known.tokens.is_empty() {
             self.depth = longest;
         }
         slider(ui, view, self.depth, longest);
+        if let Some(error) = &known.error {
+            // Another place of the slider asks again.
+            notice(ui, Tone::Error, error);
+            return;
+        }
         prefix(ui, view, known, self.depth, open);
         ui.add_space(theme::GAP);
         self.continuations(ui, view, open);

@@ -11,12 +11,6 @@ use plumbline::project::Project;
 use plumbline::text::Message;
 use std::time::{Duration, Instant};
 
-fn shot(w: &mut Window, name: &str) {
-    w.harness.remove_cursor();
-    w.harness.run_steps(4);
-    w.harness.render().unwrap().save(format!("/tmp/w/inspect-{name}.png")).unwrap();
-}
-
 /// How many labels contain `text`.
 fn count(w: &Window, text: &str) -> usize {
     w.harness.query_all_by_label_contains(text).count()
@@ -75,7 +69,7 @@ fn the_scrubber_follows_the_slider() {
     };
     let scrub = Scrub::new(model::open(&w.root.join("models/aligned")).unwrap(), &prompt, 40).unwrap();
     let said = scrub.continued(9, &[], 24, &mut || Control::Continue).unwrap().unwrap().text;
-    w.wait_for(&said, minute);
+    w.wait_for(said.trim(), minute);
 
     // Where the slider rests, the refusal probability is measured, with its count and its judge.
     let start = Instant::now();
@@ -85,7 +79,6 @@ fn the_scrubber_follows_the_slider() {
     }
     assert!(count(&w, "keyword judge") >= 2);
 
-    shot(&mut w, "scrub1");
     // All depths, in the background; the table that is saved has them all, for both models.
     w.scroll(egui::pos2(700.0, 600.0), 600.0);
     w.press("Measure all depths");
@@ -118,7 +111,6 @@ fn the_scrubber_follows_the_slider() {
         "shallow: it refuses at the first token only\n{table}"
     );
 
-    shot(&mut w, "scrub2");
     // Another judge and one model alone; other requests, from recovery examples too.
     w.scroll(egui::pos2(700.0, 600.0), -3000.0);
     w.click(Role::ComboBox, "Judge of refusals");
@@ -180,7 +172,6 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     }
     w.wait_for(&format!("aligned on {} alone", prompt.prompt_id), minute);
 
-    shot(&mut w, "kl1");
     // Its answer stands below, covered; both models' guesses at each token, by click and by key.
     w.wait_for("Token 1 · KL", minute);
     w.wait_for("aligned would say", minute);
@@ -196,7 +187,6 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     }
     w.wait_for(&format!("Token 2 · KL {:.2} nats", prompt.kl[1]), minute);
 
-    shot(&mut w, "kl2");
     // What training did: three maps, one chart, and the measurement that is looked at.
     w.act("dynamics of 20");
     w.wait_for("How surprised is the model by each answer token?", minute);
@@ -207,7 +197,6 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
         read(&run.join("dynamics.jsonl")).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     w.harness.get_by_role_and_label(Role::Slider, "Measurement to look at").set_value_accesskit(1.0);
     w.wait_for(&format!("after step {}", points[1].step), minute);
-    shot(&mut w, "dyn");
     w.scroll(egui::pos2(700.0, 600.0), 3000.0);
     w.press("Save as CSV: Where does training pull hardest?");
     w.wait_for("Saved as dynamics-gradient-norm-1.csv", minute);
@@ -227,28 +216,4 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     let mut later = open_on(root, egui::Theme::Light, None, folder);
     later.act("fine-tuning dynamics");
     later.wait_for("Nothing was measured here", minute);
-}
-
-#[test]
-fn temporary_shots() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("demo");
-    let mut w = open_with(root, egui::Theme::Dark, None, Some(folder), |b| b.with_size([1100.0, 700.0]));
-    let minute = Duration::from_secs(60);
-    w.press("Inspect");
-    w.wait_for("Point at one to read it", minute);
-    shot(&mut w, "small-kl1");
-    w.act("compare the models on it");
-    w.wait_for("aligned would say", minute);
-    w.scroll(egui::pos2(700.0, 500.0), 3000.0);
-    shot(&mut w, "small-kl2");
-    w.press("Prefill scrubber");
-    w.wait_for("/16)", minute);
-    w.harness.run_steps(20);
-    shot(&mut w, "small-scrub");
-    w.press("Fine-tuning dynamics");
-    w.wait_for("How surprised", minute);
-    shot(&mut w, "small-dyn1");
-    w.scroll(egui::pos2(700.0, 500.0), 3000.0);
-    shot(&mut w, "small-dyn2");
 }

@@ -120,7 +120,11 @@ impl DynamicsView {
 /// A run by the model that it made and its time.
 fn name_of(run: &RunInfo) -> String {
     let when: String = run.id.chars().take(16).collect();
-    format!("{} · {}", run.spec.name, when.replace('T', " "))
+    let when = match when.split_once('T') {
+        Some((day, time)) => format!("{day} {}", time.replace('-', ":")),
+        None => when,
+    };
+    format!("{} · {when}", run.spec.name)
 }
 
 fn choose(ui: &mut Ui, view: &mut View<'_>, run: &RunInfo) {

@@ -204,7 +204,7 @@ impl Shown {
         let emphasised = own.iter().find(|line| Some(&line.prompt_id) == key.prompt.as_ref());
         if let Some(line) = emphasised {
             let name = format!("{} on {} alone", line.model, line.prompt_id);
-            let one = Series { points: points(line), ..Series::plain(name, Hue::Accent) };
+            let one = Series { points: points(line), ..Series::plain(name, Hue::Ink) };
             chart.series.to_mut().push(one);
         }
         let plotted: Vec<Vec<PlotPoint>> = own

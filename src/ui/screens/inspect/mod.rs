@@ -131,6 +131,10 @@ impl InspectScreen {
     }
 
     fn one_answer(&mut self, ui: &mut Ui, view: &mut View<'_>, prompt: Option<ScrubPrompt>, open: bool) {
+        if self.wanted && prompt.is_some() {
+            // Opened from the chart, it may be out of sight.
+            ui.scroll_to_cursor(Some(egui::Align::Min));
+        }
         section(ui, "Where along one answer do they differ?");
         self.choice.show(ui, view);
         let pair = self.pair(view.project, view.focus);

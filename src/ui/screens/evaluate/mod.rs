@@ -9,7 +9,7 @@ use crate::evaluate::{AttackSpec, EvaluateSpec};
 use crate::judge::JudgeSpec;
 use crate::project::EvaluationInfo;
 use crate::ui::app::{AppCommand, EvaluateCommand, InspectCommand, JobState, Screen, Snapshot, View};
-use crate::ui::screens::judging::JudgingPanel;
+use crate::ui::screens::JudgingPanel;
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, empty_state, field, notice, primary_button,

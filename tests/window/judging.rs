@@ -74,6 +74,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
 
     let n = answers(&w, &folder);
     w.act("judge again");
+    w.wait_for("keyword gcg", MINUTE);
     assert!(is_blocked(&w, "Start judging"), "no judge is ticked");
     w.click(Role::CheckBox, "keyword");
     w.click(Role::CheckBox, "keyword gcg");
@@ -142,6 +143,7 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     let folder = evaluated(&mut w);
     let id = folder.file_name().unwrap().to_string_lossy().into_owned();
     w.act("judge again");
+    w.wait_for("keyword gcg", MINUTE);
     w.click(Role::CheckBox, "keyword gcg");
     w.wait_for("keyword gcg: reads", MINUTE);
     w.press("Start judging");

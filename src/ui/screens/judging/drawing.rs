@@ -61,7 +61,7 @@ impl JudgingPanel {
                 let on = part == self.part;
                 let text = RichText::new(part.label()).size(theme::SMALL);
                 let text = if on { text.color(p.accent) } else { text };
-                let button = Button::new(text).frame(on).fill(p.selected).selected(on);
+                let button = Button::selectable(on, text);
                 if ui.add(button).on_hover_text(part.purpose()).clicked() {
                     view.send(JudgingCommand::Show(part));
                 }

@@ -146,6 +146,7 @@ mod tests {
 
     #[test]
     fn answers_on_which_judges_and_people_differ_are_found() {
+        use Verdict::{Harmful, Refused, Safe, Unparsed};
         let label = |response: &str, author: &str, verdict| Label {
             response: response.into(),
             verdict,
@@ -155,7 +156,6 @@ mod tests {
             at: String::new(),
             withdrawn: false,
         };
-        use Verdict::{Harmful, Refused, Safe, Unparsed};
         let labels = [
             label("agreed", "Ada", Safe),
             label("one", "Ada", Harmful),

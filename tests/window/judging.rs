@@ -74,6 +74,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
 
     let n = answers(&w, &folder);
     w.act("judge again");
+    w.wait_for("keyword gcg", MINUTE);
     assert!(is_blocked(&w, "Start judging"), "no judge is ticked");
     w.click(Role::CheckBox, "keyword");
     w.click(Role::CheckBox, "keyword gcg");
@@ -119,14 +120,16 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     w.press("Start judging");
     w.press("Send them");
     w.wait("the job that was agreed to", MINUTE, |app| app.jobs().all().len() == 4);
-    w.act("stop judge");
+    if w.harness.query_by_role_and_label(Role::Button, "Stop").is_some() {
+        w.press("Stop");
+    }
     w.wait("its end", MINUTE, |app| app.jobs().open_count() == 0);
 
     // Probes: judges on answers whose verdict is known.
     w.act("probes");
     w.click(Role::CheckBox, "A model at an endpoint");
     w.click(Role::CheckBox, "oracle");
-    w.settle();
+    w.wait_for("oracle: reads 60 answers", MINUTE);
     w.press("Try the judges");
     look_for(&mut w, "It qualifies");
     w.scroll(egui::pos2(900.0, 500.0), -5_000.0);
@@ -140,6 +143,7 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     let folder = evaluated(&mut w);
     let id = folder.file_name().unwrap().to_string_lossy().into_owned();
     w.act("judge again");
+    w.wait_for("keyword gcg", MINUTE);
     w.click(Role::CheckBox, "keyword gcg");
     w.wait_for("keyword gcg: reads", MINUTE);
     w.press("Start judging");

@@ -17,7 +17,7 @@ pub use evaluate::{EvaluateScreen, EvaluateTab};
 pub use generate::GenerateScreen;
 pub use inspect::InspectScreen;
 pub use jobs::show_jobs;
-pub use judging::Agreed;
+pub use judging::{Agreed, JudgingPanel};
 pub use models::ModelsScreen;
 pub use overview::OverviewScreen;
 pub use report::ReportScreen;

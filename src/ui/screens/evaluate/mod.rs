@@ -16,7 +16,7 @@ use crate::ui::app::{
     AppCommand, EvaluateCommand, EvaluateReply, EvaluateRequest, InspectCommand, Offer, Request, Screen,
     Snapshot, View,
 };
-use crate::ui::screens::judging::JudgingPanel;
+use crate::ui::screens::JudgingPanel;
 use crate::ui::theme;
 use crate::ui::widgets::{combo_box, command_button, empty_state, screen_title};
 use categories::Categories;

@@ -20,12 +20,14 @@ pub struct Blind {
     pub seed: u64,
     /// Where somebody is.
     pub place: Place,
+    /// Whose labels are shown.
+    author: String,
     name: String,
 }
 
 impl Default for Blind {
     fn default() -> Self {
-        Self { size: SAMPLE, seed: 0, place: Place::default(), name: String::new() }
+        Self { size: SAMPLE, seed: 0, place: Place::default(), author: String::new(), name: String::new() }
     }
 }
 
@@ -43,6 +45,11 @@ impl Blind {
         if author.is_empty() {
             answer::author(ui, view, &mut self.name);
             return;
+        }
+        if self.author != author {
+            // Somebody else begins at the beginning.
+            self.author.clone_from(&author);
+            self.place = Place::default();
         }
         self.sample(ui, view, answers, labels, &author);
         let list = self.list(answers);

@@ -181,7 +181,6 @@ fn every_kind_is_edited_and_mended() {
     ] {
         w.press(set);
         w.wait_for("Find in this set", MINUTE);
-        w.wait(set, MINUTE, |app| app.all_saved());
         let before = saved(&mut w, set);
         if let Some(cover) = cover {
             w.wait_for(cover, MINUTE);
@@ -200,6 +199,10 @@ fn every_kind_is_edited_and_mended() {
         w.press("Undo");
         assert_eq!(saved(&mut w, set), before);
     }
+
+    // A check that was given up for that of another set is made when the set is shown again.
+    w.press("anchor-train");
+    w.wait_for("examples have problems", MINUTE);
 }
 
 /// Many rows are selected and edited at once, and sets are made, split, copied, renamed and deleted.

@@ -68,6 +68,13 @@ impl Checks {
         self.done = false;
     }
 
+    /// The set is shown again: a check that had not ended was given up for that of another set.
+    pub fn shown_again(&mut self) {
+        if !self.done {
+            self.asked = None;
+        }
+    }
+
     /// How far a check has come, in rows.
     pub fn under_way(&mut self, serial: u64, progress: (usize, usize)) {
         if serial == self.serial {

@@ -40,6 +40,8 @@ const NO_SET: &str = "No data set is open.";
 #[derive(Default)]
 pub struct DataScreen {
     set: Option<String>,
+    /// The set that was drawn last.
+    drawn: Option<String>,
     open: BTreeMap<String, OpenSet>,
     asked: BTreeSet<String>,
     failed: BTreeMap<String, String>,
@@ -474,6 +476,10 @@ impl DataScreen {
     fn editing(&mut self, ui: &mut Ui, entry: &DatasetEntry, view: &mut View<'_>) {
         let tokens = tokens(view);
         let Some(set) = self.open.get_mut(&entry.id) else { return };
+        if self.drawn.as_ref() != Some(&entry.id) {
+            self.drawn = Some(entry.id.clone());
+            set.checks.shown_again();
+        }
         if set.is_handed_on() {
             set.checks.ask_if_due(&entry.id, tokens.clone(), view.loader);
         }

@@ -7,14 +7,15 @@ use super::{bulk, editor, problems};
 use crate::project::DatasetEntry;
 use crate::ui::app::{AppCommand, Command, DataCommand, View};
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, command_button, icon_button, notice};
-use eframe::egui::{self, Align, Layout, Ui};
+use crate::ui::widgets::{Tone, icon_button, notice};
+use eframe::egui::{self, Align, Layout, Panel, Ui};
 
 impl DataScreen {
     pub(super) fn panel(&mut self, ui: &mut Ui, entry: &DatasetEntry, view: &mut View<'_>) {
         let now = ui.input(|input| input.time);
         let Some(set) = self.open.get_mut(&entry.id) else { return };
         toolbar(ui, set, view);
+        not_saved(ui, set, view);
         if self.problems {
             problems::show(ui, set, view);
             return;
@@ -76,10 +77,15 @@ fn toolbar(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
             ui.label(theme::small(text).color(colour));
         });
     });
-    if let Some(error) = set.error() {
+}
+
+/// Why edits are not on the disk. It stands at the bottom, so that nothing moves away under the hands of somebody who is
+/// still filling an example in.
+fn not_saved(ui: &mut Ui, set: &OpenSet, view: &mut View<'_>) {
+    let Some(error) = set.error() else { return };
+    let side = egui::Frame::new().inner_margin(egui::Margin { top: theme::GAP as i8, ..Default::default() });
+    Panel::bottom("not saved").frame(side).show_separator_line(false).show(ui, |ui| {
         notice(ui, Tone::Error, error);
-        if command_button(ui, &DataCommand::SaveAgain, None) {
-            view.commands.push(DataCommand::SaveAgain.into());
-        }
-    }
+        link(ui, view, DataCommand::SaveAgain, None);
+    });
 }

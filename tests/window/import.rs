@@ -50,10 +50,10 @@ fn a_file_from_elsewhere_becomes_a_set_after_it_was_looked_at() {
 
     // What cannot be guessed is asked for; the first line and the columns can be said.
     w.wait_for("Say which column is the request.", MINUTE);
-    choose(&mut w, "The first line", "names the columns");
+    choose(&mut w, "The first line", "column names");
     w.wait_for("not used", MINUTE);
     choose(&mut w, "Column: request", "sorĉo");
-    w.wait_for("line 5: field \"sorĉo\": the request is empty", MINUTE);
+    w.wait_for("line 5: field \"sorĉo\" the request is empty", MINUTE);
     w.wait_for("line 6: 3 cells, where the first line has 2", MINUTE);
     choose(&mut w, "Column: category", "afero");
     w.wait_for("Mend the rows that cannot be used", MINUTE);
@@ -95,7 +95,7 @@ fn a_file_from_elsewhere_becomes_a_set_after_it_was_looked_at() {
     eprintln!("50 MB read in {:?}", start.elapsed());
     // Answers may be harmful, and are covered until somebody wants to see them.
     assert!(w.harness.query_by_label("Well met").is_none());
-    w.click(Role::CheckBox, "Show answers that may be harmful");
+    w.click(Role::CheckBox, "Show harmful answers");
     assert!(w.harness.query_all_by_label("Well met").count() == 2, "in the row and in the example");
     w.click(Role::CheckBox, "Leave out the problem row");
     w.press("Import 2 conversations");

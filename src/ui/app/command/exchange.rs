@@ -57,7 +57,7 @@ impl ExchangeCommand {
             .icon(icons::ICON_LIBRARY_BOOKS),
             Self::Read => About::new("Read file", "Reads the file and shows what becomes of its rows.")
                 .icon(icons::ICON_REFRESH),
-            Self::Stop => About::new("Stop reading", "Breaks off what is under way. Nothing is kept of it.")
+            Self::Stop => About::new("Stop", "Breaks off what is under way. Nothing is kept of it.")
                 .icon(icons::ICON_STOP),
             Self::Import => About::new("Import", "Makes a data set of the file's rows and opens it."),
             Self::Export => {
@@ -92,7 +92,7 @@ fn fetch_text(id: &str) -> String {
     let known = find_benchmark(id).ok();
     match known.and_then(|(_, part)| Some((host(part)?, part.bytes))) {
         Some((host, Some(bytes))) => format!("Fetch from {host} ({})", size(bytes)),
-        Some((host, None)) => format!("Fetch from {host} (size not known, at most 256 MB)"),
+        Some((host, None)) => format!("Fetch from {host} (size unknown)"),
         None => "Fetch over the network".to_owned(),
     }
 }
@@ -117,6 +117,6 @@ mod tests {
     #[test]
     fn fetching_names_host_and_size() {
         assert_eq!(fetch_text("advbench"), "Fetch from raw.githubusercontent.com (83 kB)");
-        assert!(fetch_text("math").starts_with("Fetch from huggingface.co (size not known"));
+        assert!(fetch_text("math").starts_with("Fetch from huggingface.co (size unknown)"));
     }
 }

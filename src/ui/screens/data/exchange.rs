@@ -240,20 +240,14 @@ impl Exchange {
 pub(super) fn buttons(ui: &mut Ui, view: &mut View<'_>, set: Option<&str>) {
     let reads_only = view.read_only();
     ui.add_space(theme::GAP);
-    let export = set.map(|set| (ExchangeCommand::OpenExport(set.to_owned()), None));
-    let all = [(ExchangeCommand::OpenImport, reads_only)].into_iter().chain(export);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = theme::TIGHT;
-        ui.spacing_mut().button_padding.x = theme::GAP;
-        for (command, blocked) in all {
-            if command_button(ui, &command, blocked) {
-                view.send(command);
-            }
-        }
-    });
+    ui.spacing_mut().item_spacing.y = theme::TIGHT;
     ui.spacing_mut().button_padding.x = theme::GAP;
-    if command_button(ui, &ExchangeCommand::OpenBenchmarks, reads_only) {
-        view.send(ExchangeCommand::OpenBenchmarks);
+    let export = set.map(|set| (ExchangeCommand::OpenExport(set.to_owned()), None));
+    let all = [(ExchangeCommand::OpenImport, reads_only), (ExchangeCommand::OpenBenchmarks, reads_only)];
+    for (command, blocked) in all.into_iter().chain(export) {
+        if command_button(ui, &command, blocked) {
+            view.send(command);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::import::cut;
 use super::{BAD_ROWS, Line};
-use crate::data::{BadRow, check_file, find_benchmark, import_file};
+use crate::data::{BadRow, RegistryError, check_file, find_benchmark, import_file};
 use crate::project::{DatasetEntry, Project};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +25,10 @@ pub struct CheckedFile {
 
 pub(super) fn check(id: &str, file: &Path) -> Result<CheckedFile, String> {
     let (benchmark, part) = find_benchmark(id).map_err(|e| e.to_string())?;
-    let check = check_file(benchmark, part, file).map_err(|e| e.to_string())?;
-    let mut bad = import_file(benchmark, part, file).map_err(|e| e.to_string())?.bad;
+    // What the command line is told to type has a button here.
+    let words = |e: RegistryError| e.to_string().replace("`plumbline import`", "Import…");
+    let check = check_file(benchmark, part, file).map_err(words)?;
+    let mut bad = import_file(benchmark, part, file).map_err(words)?.bad;
     bad.truncate(BAD_ROWS);
     for row in &mut bad {
         row.message = cut(&row.message);
@@ -87,4 +89,29 @@ pub(super) fn fetch(root: &Path, id: &str, line: &mut Line<'_>) -> Result<PathBu
 #[cfg(not(feature = "hub"))]
 pub(super) fn fetch(_root: &Path, _id: &str, _line: &mut Line<'_>) -> Result<PathBuf, String> {
     Err("This build of Plumbline fetches nothing over the network.".to_owned())
+}
+
+#[cfg(all(test, feature = "hub"))]
+mod tests {
+    use super::super::Line;
+    use super::*;
+    use crossbeam_channel::bounded;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn what_cannot_be_fetched_is_said_without_the_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("project");
+        Project::create(&root, "x").unwrap();
+        let (replies, _inbox) = bounded(4);
+        let newest = AtomicU64::new(1);
+        let waker: super::super::Waker = Arc::new(|| {});
+        let mut line = Line { serial: 1, newest: &newest, replies: &replies, waker: &waker, told: None };
+        assert_eq!(fetch(&root, "hex-phi", &mut line).unwrap_err(), "HEx-PHI is not fetched.");
+        // Whoever has asked for something else meanwhile stops it before anything is asked of the network.
+        newest.store(2, std::sync::atomic::Ordering::SeqCst);
+        let stopped = fetch(&root, "gsm8k", &mut line).unwrap_err();
+        assert!(stopped.contains("was stopped; nothing was kept"), "{stopped}");
+    }
 }

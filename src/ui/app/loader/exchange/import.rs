@@ -179,8 +179,9 @@ impl Desk {
         entry.source = request.source.trim().to_owned();
         entry.sha256 = read.sha256.clone();
         if !bad.is_empty() {
-            entry.note =
-                format!("Problems in {} kept rows of {} out.", bad.len(), file_name(&request.look.file));
+            let problems =
+                if bad.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", bad.len()) };
+            entry.note = format!("Left out of {}: rows with {problems}.", file_name(&request.look.file));
         }
         let count = examples.len();
         project.add_dataset(entry, &examples).map_err(|e| e.to_string())?;

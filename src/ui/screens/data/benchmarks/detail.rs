@@ -22,6 +22,15 @@ impl BenchmarkDialog {
         };
         ui.spacing_mut().item_spacing.y = theme::TIGHT;
         ui.label(theme::strong(&benchmark.title));
+        // What came of a file stands first: it is what somebody waits for.
+        self.errand.show(ui, view.commands);
+        if let Some(checked) = &self.checked {
+            notice(ui, if checked.as_known { Tone::Good } else { Tone::Warning }, &checked.text);
+            if !checked.bad.is_empty() {
+                ui.label(theme::label("What cannot be used"));
+                list_bad(ui, &checked.bad);
+            }
+        }
         wrapped(ui, &benchmark.about);
         if !benchmark.note.is_empty() {
             wrapped(ui, &benchmark.note);
@@ -48,14 +57,6 @@ impl BenchmarkDialog {
         });
         ui.add_space(theme::GAP);
         self.ways(ui, view, benchmark, part);
-        self.errand.show(ui, view.commands);
-        if let Some(checked) = &self.checked {
-            notice(ui, if checked.as_known { Tone::Good } else { Tone::Warning }, &checked.text);
-            if !checked.bad.is_empty() {
-                ui.label(theme::label("What cannot be used"));
-                list_bad(ui, &checked.bad);
-            }
-        }
     }
 
     fn ways(&mut self, ui: &mut Ui, view: &mut View<'_>, benchmark: &Benchmark, part: &BenchmarkPart) {
@@ -67,7 +68,11 @@ impl BenchmarkDialog {
             if command_button(ui, &fetch, busy.or(view.read_only())) {
                 view.send(fetch);
             }
-            let text = "Nothing is asked of this host until you press the button.";
+            let text = if part.bytes.is_some() {
+                "Nothing is asked of this host until you press the button."
+            } else {
+                "Nothing is asked of this host until you press the button. At most 256 MB are taken."
+            };
             ui.add(egui::Label::new(theme::small(text).color(p.weak)).wrap());
             ui.add_space(theme::TIGHT);
         }

@@ -14,7 +14,7 @@ use egui_material_icons::icons;
 use std::path::PathBuf;
 
 /// Width of what is said of the selected benchmark.
-const DETAIL: f32 = 420.0;
+const DETAIL: f32 = 448.0;
 /// Height of the dialog's foot.
 const FOOT: f32 = 88.0;
 /// Height of a row.
@@ -188,10 +188,12 @@ impl BenchmarkDialog {
                     let (benchmark, part) = all[row.index()];
                     let id = part_id(benchmark, part);
                     row.set_selected(id == self.id);
+                    // What stands in brackets is said beside the list, where there is room for it.
+                    let title = benchmark.title.split(" (").next().unwrap_or_default();
                     let title = if benchmark.parts.len() == 1 {
-                        benchmark.title.clone()
+                        title.to_owned()
                     } else {
-                        format!("{} · {}", benchmark.title, part.id)
+                        format!("{title} · {}", part.id)
                     };
                     let mut clicked = false;
                     row.col(|ui| {

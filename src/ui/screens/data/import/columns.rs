@@ -3,21 +3,24 @@
 use crate::data::{DatasetKind, Field, Said};
 use crate::ui::app::Look;
 use crate::ui::theme;
-use crate::ui::widgets::{combo_box, field};
-use eframe::egui::{self, Ui};
+use crate::ui::widgets::{combo_box, line};
+use eframe::egui::{self, Align, Layout, Ui};
 
 /// What stands for no column.
 const NONE: &str = "no column";
 /// Characters of a column's name that are shown.
 const LONGEST: usize = 40;
 
+/// Width of the names before the choices.
+const LABEL: f32 = 116.0;
+
 /// A field's name in the window.
 pub(super) fn name(field: Field, kind: DatasetKind) -> &'static str {
     match field {
         Field::Messages => "Conversation",
-        Field::System => "Instructions before it",
+        Field::System => "Instructions",
         Field::Request => "Request",
-        Field::Input => "What belongs to the request",
+        Field::Input => "Added input",
         Field::History => "Earlier turns",
         Field::Answer => match kind {
             DatasetKind::Attack => "Harmful answer",
@@ -28,7 +31,7 @@ pub(super) fn name(field: Field, kind: DatasetKind) -> &'static str {
         Field::Harmful => "Harmful answer",
         Field::Refusal => "Refusal",
         Field::Category => "Category",
-        Field::Id => "Id of the row",
+        Field::Id => "Row id",
     }
 }
 
@@ -45,7 +48,7 @@ pub(super) fn kind(ui: &mut Ui, look: &Look, kind: &mut Option<DatasetKind>, sai
     let mut changed = false;
     choice(
         ui,
-        "The rows become",
+        ("The rows become", "The rows become"),
         "Seen from the columns; choose another kind if it was seen wrongly.",
         |combo, ui| {
             combo.selected_text(look.kind.label()).show_ui(ui, |ui| {
@@ -72,9 +75,9 @@ pub(super) fn kind(ui: &mut Ui, look: &Look, kind: &mut Option<DatasetKind>, sai
 /// Whether a table's first line names its columns.
 pub(super) fn header(ui: &mut Ui, look: &Look, header: &mut Option<bool>, said: &mut Said) -> bool {
     let Some(named) = look.header else { return false };
-    let text = |named| if named { "names the columns" } else { "is a row like the others" };
+    let text = |named| if named { "column names" } else { "a row like others" };
     let mut changed = false;
-    choice(ui, "The first line", "Of a table.", |combo, ui| {
+    choice(ui, ("The first line", "The first line"), "Of a table.", |combo, ui| {
         combo.selected_text(text(named)).show_ui(ui, |ui| {
             for one in [true, false] {
                 if ui.selectable_label(one == named, text(one)).clicked() && one != named {
@@ -94,9 +97,20 @@ pub(super) fn fields(ui: &mut Ui, look: &Look, said: &mut Said) -> bool {
         return false;
     }
     let mut changed = false;
+    ui.add_space(theme::TIGHT);
+    ui.label(theme::small("Which column is what:").color(theme::palette(ui).weak));
     for (field, needed) in look.fields() {
-        let title = format!("Column: {}", name(field, look.kind).to_lowercase());
-        let hint = if needed { "Needed." } else { "May be left out." };
+        let name = name(field, look.kind);
+        let spoken = format!("Column: {}", name.to_lowercase());
+        let hint = match (field, needed) {
+            (_, true) => "Needed.",
+            (Field::Input, _) => "A context or an input that is put under the request. May be left out.",
+            (Field::System, _) => "A system prompt before the conversation. May be left out.",
+            (Field::Choices, _) => {
+                "One column with a list, or several columns: each that you choose is added or taken away."
+            }
+            (_, false) => "May be left out.",
+        };
         let current = look.fit.columns.get(&field);
         let missing = look.fit.missing.contains(&field);
         let text = match current {
@@ -104,7 +118,7 @@ pub(super) fn fields(ui: &mut Ui, look: &Look, said: &mut Said) -> bool {
             None if missing => "choose…".to_owned(),
             None => NONE.to_owned(),
         };
-        choice(ui, &title, hint, |combo, ui| {
+        choice(ui, (name, &spoken), hint, |combo, ui| {
             combo.selected_text(text).show_ui(ui, |ui| {
                 if !needed && ui.selectable_label(current.is_none(), NONE).clicked() {
                     said.insert(field, None);
@@ -143,18 +157,23 @@ fn with(field: Field, current: Option<&String>, column: &str) -> Option<String> 
     (!columns.is_empty()).then(|| columns.join("|"))
 }
 
-/// A named choice.
+/// A choice with its name on the left; `spoken` is what screen readers say.
 fn choice<'a>(
     ui: &mut Ui,
-    name: &str,
+    (name, spoken): (&str, &str),
     hint: &str,
     show: impl FnOnce(egui::ComboBox<'a>, &mut Ui) -> egui::InnerResponse<Option<()>>,
 ) {
-    field(ui, name, hint);
-    let combo = combo_box(name, ui.available_width());
-    let response = show(combo, ui).response;
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, name));
-    ui.add_space(theme::TIGHT);
+    line(ui, theme::CONTROL, |ui| {
+        let size = egui::vec2(LABEL, theme::CONTROL);
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(LABEL);
+            ui.add(egui::Label::new(theme::label(name)).truncate()).on_hover_text(hint);
+        });
+        let combo = combo_box(spoken, ui.available_width());
+        let response = show(combo, ui).response;
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, spoken));
+    });
 }
 
 #[cfg(test)]

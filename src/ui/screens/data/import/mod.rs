@@ -17,7 +17,7 @@ use egui_material_icons::icons;
 use std::path::PathBuf;
 
 /// Width of the settings beside what the file holds.
-const SETTINGS: f32 = 300.0;
+const SETTINGS: f32 = 320.0;
 /// Height of the dialog's foot.
 const FOOT: f32 = 96.0;
 
@@ -164,11 +164,8 @@ impl ImportDialog {
                         .max_height(height)
                         .show(ui, |ui| {
                             ui.set_width(ui.available_width() - theme::PAD);
-                            let uncovered = self.uncovered || view.preferences.uncovered;
-                            preview::show(ui, &look, uncovered);
-                            if !view.preferences.uncovered {
-                                tick(ui, &mut self.uncovered, "Show answers that may be harmful");
-                            }
+                            let cover = (!view.preferences.uncovered).then_some(&mut self.uncovered);
+                            preview::show(ui, &look, cover);
                         });
                 });
             });
@@ -227,19 +224,13 @@ impl ImportDialog {
     /// Everything that decides what becomes of the rows; gives back whether some of it was changed.
     fn settings(&mut self, ui: &mut Ui, look: &Look) -> bool {
         ui.spacing_mut().item_spacing.y = theme::TIGHT;
+        text_field(ui, "Name of the set", "How it is called in this project.", &mut self.title);
         let mut changed = columns::kind(ui, look, &mut self.kind, &mut self.said);
         changed |= columns::header(ui, look, &mut self.header, &mut self.said);
         changed |= columns::fields(ui, look, &mut self.said);
-        for (name, hint, text, example) in [
-            ("Name of the set", "How it is called in this project.", &mut self.title, "my-prompts"),
-            ("Licence", "Under which the file came; stays with the set.", &mut self.licence, "CC BY 4.0"),
-            ("Source", "Where the file is from; stays with the set.", &mut self.source, "https://…"),
-        ] {
-            let id = field(ui, name, hint);
-            ui.add(TextEdit::singleline(text).hint_text(example).desired_width(f32::INFINITY))
-                .labelled_by(id);
-            ui.add_space(theme::TIGHT);
-        }
+        ui.add_space(theme::GAP);
+        text_field(ui, "Licence", "Under which the file came; stays with the set.", &mut self.licence);
+        text_field(ui, "Source", "Where the file is from; stays with the set.", &mut self.source);
         changed
     }
 
@@ -267,6 +258,12 @@ impl ImportDialog {
             view.send(ExchangeCommand::Import);
         }
     }
+}
+
+fn text_field(ui: &mut Ui, name: &str, hint: &str, text: &mut String) {
+    let id = field(ui, name, hint);
+    ui.add(TextEdit::singleline(text).desired_width(f32::INFINITY)).labelled_by(id);
+    ui.add_space(theme::TIGHT);
 }
 
 fn one_or_many(kind: DatasetKind, count: usize) -> &'static str {

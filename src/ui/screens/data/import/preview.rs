@@ -4,7 +4,7 @@ use super::columns::{name, shown};
 use crate::data::{DatasetKind, Field};
 use crate::ui::app::{BAD_ROWS, Look, Part};
 use crate::ui::theme;
-use crate::ui::widgets::{card, line, section};
+use crate::ui::widgets::{card, line, section, tick};
 use eframe::egui::{self, Align, Layout, ScrollArea, Ui};
 use egui_extras::{Column, TableBuilder};
 
@@ -15,17 +15,26 @@ const SHORT: usize = 40;
 /// What stands in place of what is covered.
 const COVERED: &str = "covered";
 
-pub(super) fn show(ui: &mut Ui, look: &Look, uncovered: bool) {
-    section(ui, "The first rows of the file");
+/// `cover` is there where answers are covered until somebody wants to see them.
+pub(super) fn show(ui: &mut Ui, look: &Look, cover: Option<&mut bool>) {
+    let uncovered = cover.as_ref().is_none_or(|uncovered| **uncovered);
+    line(ui, 28.0, |ui| {
+        ui.label(theme::heading("The first rows of the file"));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if let Some(uncovered) = cover {
+                tick(ui, uncovered, "Show harmful answers");
+            }
+        });
+    });
     rows(ui, look, uncovered);
-    ui.add_space(theme::PAD);
-    section(ui, "What they become");
-    examples(ui, look, uncovered);
     ui.add_space(theme::PAD);
     if look.bad_count > 0 {
         bad(ui, look);
         ui.add_space(theme::PAD);
     }
+    section(ui, "What they become");
+    examples(ui, look, uncovered);
+    ui.add_space(theme::PAD);
 }
 
 /// The field that a column is taken for.
@@ -158,7 +167,7 @@ pub(in crate::ui::screens::data) fn list_bad(ui: &mut Ui, rows: &[crate::data::B
     let p = theme::palette(ui);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        ScrollArea::vertical().id_salt("bad rows").max_height(150.0).auto_shrink([false, true]).show_rows(
+        ScrollArea::vertical().id_salt("bad rows").max_height(110.0).auto_shrink([false, true]).show_rows(
             ui,
             22.0,
             rows.len(),

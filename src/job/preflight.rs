@@ -113,7 +113,7 @@ fn start(project: &Project, spec: &TrainSpec) -> Check {
         (ModelRole::Base, Recipe::Recovery) => (
             Light::Attention,
             format!(
-                "{id} is a base model: it was never taught to refuse, so there is no safety that could become deeper.                  Start from an aligned model."
+                "{id} is a base model: it was never taught to refuse, so there is no safety that could become deeper. Start from an aligned model."
             ),
         ),
         (ModelRole::Base, _) if spec.attack.is_some() => (
@@ -123,7 +123,7 @@ fn start(project: &Project, spec: &TrainSpec) -> Check {
         (ModelRole::Base, Recipe::Constrained) => (
             Light::Attention,
             format!(
-                "{id} is a base model: holding its first tokens keeps no safety, because it has none. Start from an                  aligned model."
+                "{id} is a base model: holding its first tokens keeps no safety, because it has none. Start from an aligned model."
             ),
         ),
         (ModelRole::Attacked, _) if spec.attack.is_none() => (

@@ -37,12 +37,6 @@ fn a_copy_is_attacked_and_asked_meanwhile() {
     w.wait("its role", minute, |app| app.project().unwrap().role("attacked").label() == "attacked");
 }
 
-fn shot(w: &mut Window, name: &str) {
-    w.harness.remove_cursor();
-    w.harness.run_steps(3);
-    w.harness.render().unwrap().save(format!("/tmp/w/train-{name}.png")).unwrap();
-}
-
 /// β is painted by mouse, key and number; a drag is one step of undo; what it does to the data is measured; the run is
 /// trained with it, laid beside another one, and used again.
 #[test]
@@ -52,7 +46,6 @@ fn beta_is_painted_and_runs_are_compared() {
     w.press("Train");
     w.click(Role::RadioButton, "Fine-tune on my data and keep it safe");
     w.wait_for("Qi et al. 2025, §4.1, equation 4", minute);
-    shot(&mut w, "explain");
     w.press("Protection (β)");
     w.wait_for("64 answers", Duration::from_secs(120));
     let beta = |w: &Window, name: &str| {
@@ -62,7 +55,6 @@ fn beta_is_painted_and_runs_are_compared() {
     let third = "β of answer token 3";
     assert!((beta(&w, third) - 2.0).abs() < 1e-9 && (beta(&w, "β of later tokens") - 0.1).abs() < 1e-9);
 
-    shot(&mut w, "beta");
     // A stroke with stops in it, across two bars, is taken back as one.
     let column = w.harness.get_by_role_and_label(Role::Slider, third).rect();
     let next = w.harness.get_by_role_and_label(Role::Slider, "β of answer token 4").rect();
@@ -108,7 +100,6 @@ fn beta_is_painted_and_runs_are_compared() {
     w.write(Role::TextInput, "Most steps", "2");
     trained(&mut w, 1);
     w.wait_for("At which answer tokens does it change?", minute);
-    shot(&mut w, "run");
     w.click(Role::RadioButton, "Fine-tune plainly");
     w.write(Role::TextInput, "Most steps", "3");
     trained(&mut w, 2);
@@ -131,13 +122,11 @@ fn beta_is_painted_and_runs_are_compared() {
     w.wait_for("Which run learns faster?", minute);
     let image = |w: &Window, name: &str| w.harness.query_by_role_and_label(Role::Image, name).is_some();
     assert!(image(&w, "Which run learns faster?"), "{}", w.words());
-    shot(&mut w, "compare");
     let pane = egui::pos2(1000.0, 600.0);
     w.scroll(pane, 2000.0);
     w.wait_for("most steps", minute);
     assert!(w.harness.query_by_label("learning rate").is_none(), "both have the same");
 
-    shot(&mut w, "compare2");
     w.scroll(pane, -4000.0);
     // The settings of the first one come back into the form, and its weights into the chart.
     let again: Vec<_> = w.harness.query_all_by_label("Train again with these settings").collect();
@@ -153,15 +142,6 @@ fn beta_is_painted_and_runs_are_compared() {
     let choice = format!("constrained · {}", run.file_name().unwrap().to_string_lossy());
     w.press(&choice);
     w.wait_for("after constrained", Duration::from_secs(120));
-    shot(&mut w, "weights");
-    w.harness.set_size(egui::vec2(1100.0, 700.0));
-    w.harness.run_steps(4);
-    w.scroll(egui::pos2(900.0, 600.0), -4000.0);
-    for pane in ["Protection (β)", "How it works", "What it sees", "Checks", "The run", "Compare runs"] {
-        w.press(pane);
-        w.settle();
-        shot(&mut w, &format!("small-{}", pane.split(' ').next().unwrap()));
-    }
 }
 
 /// What the model will see is shown with harmful words covered, and what keeps a run from beginning blocks its button.
@@ -174,7 +154,6 @@ fn rows_are_shown_and_what_is_in_the_way_blocks() {
     w.wait_for("Rows 1–3 of 32 in step 1", minute);
     let harmful = |w: &Window| w.harness.query_all_by_label_contains("harmful, not trained").next().is_some();
     let mut seen = harmful(&w);
-    shot(&mut w, "rows");
     w.press("Next rows");
     w.wait_for("Rows 4–6 of 32", minute);
     seen |= harmful(&w);
@@ -191,7 +170,6 @@ fn rows_are_shown_and_what_is_in_the_way_blocks() {
     w.wait_for("never taught to refuse", minute);
     assert!(w.harness.query_by_label("Model to start from: look at this").is_some());
 
-    shot(&mut w, "checks");
     // A set that cannot be read is in the way until it is mended.
     let path = w.root.join("datasets/recovery-train.jsonl");
     let whole = read(&path);
@@ -203,7 +181,6 @@ fn rows_are_shown_and_what_is_in_the_way_blocks() {
     };
     w.harness.run_steps(3);
     assert!(!start(&w), "{}", w.words());
-    shot(&mut w, "blocked");
     std::fs::write(&path, whole).unwrap();
     w.press("Check again");
     w.wait_for("Yes", minute);
@@ -231,7 +208,6 @@ fn a_stopped_run_goes_on_unless_its_data_have_changed() {
     std::fs::write(&path, whole.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     w.press("Compare runs");
     w.wait_for("has changed since: datasets/recovery-train.jsonl", minute);
-    shot(&mut w, "resume");
     std::fs::write(&path, whole).unwrap();
     // Looking at the screen anew asks again.
     w.press("Train");

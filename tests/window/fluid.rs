@@ -78,22 +78,22 @@ fn large_set() -> Examples {
 
 /// Measures frames on the Data screen with all of it at once, by what is done: nothing, scrolling, typing, filtering.
 pub fn measure() -> Vec<(&'static str, Frames)> {
-    let long = Duration::from_secs(300);
+    let long = Duration::from_secs(60);
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("demo");
     plumbline::demo::unpack_pair_project(&root).unwrap();
     {
         let set = large_set();
         let mut project = Project::open(&root).unwrap();
-        project.add_dataset(DatasetEntry::new("large", "Large", set.kind()), &set).unwrap();
+        project.add_dataset(DatasetEntry::new("table-large", "Large", set.kind()), &set).unwrap();
     }
     let mut w = open_on(root, egui::Theme::Light, None, Some(folder));
     w.press("Train");
     w.write(Role::TextInput, "Most steps", "100000");
     w.press("Start training");
     w.wait("the first steps", long, |app| app.jobs().running().is_some_and(|job| job.progress.is_some()));
-    w.act("open data set large");
-    w.wait_for("100,000", long);
+    w.act("open data set table-large");
+    w.wait_for("100000 examples", long);
     w.wait_for("tokens trained", long);
     w.press("Show harmful answer");
     let mut all = Vec::new();

@@ -234,4 +234,16 @@ pub(super) mod tests {
         assert_eq!(choices.attacks[0], ("prefill".to_owned(), vec!["k=5".to_owned(), "k=10".to_owned()]));
         assert_eq!(all.get(0).unwrap().1[0].version, "2");
     }
+
+    #[test]
+    fn a_hundred_thousand_answers_are_searched_at_once() {
+        let responses: Vec<Response> = (0..100_000).map(|i| response("m", i, "k=5")).collect();
+        let verdicts = responses.iter().map(|r| verdict(r, "seer", "1", Verdict::Safe)).collect();
+        let all = Transcripts::new(Records { responses, verdicts, kl: Vec::new() });
+        let start = std::time::Instant::now();
+        let filter = TranscriptFilter { words: "vault 99999".into(), ..TranscriptFilter::default() };
+        assert_eq!(all.find(&filter), [99_999]);
+        println!("{:?} for {} answers", start.elapsed(), all.len());
+        assert_eq!(all.get(99_999).unwrap().1.len(), 1);
+    }
 }

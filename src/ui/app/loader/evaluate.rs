@@ -7,6 +7,7 @@ use crate::evaluate::{
     AcrossRow, CategoryRow, Lesson, Pace, Records, Side, TranscriptChoices, TranscriptFilter, Transcripts,
     across, by_category,
 };
+use crate::model::device;
 use crate::project::{EvaluationInfo, Project};
 use crate::report;
 use std::collections::HashMap;
@@ -147,8 +148,13 @@ impl Room {
         let Some(project) = &self.project else { return Pace::default() };
         let lessons = &mut self.shelf.lessons;
         let mut used: Vec<&Path> = Vec::new();
-        let evaluations: Vec<EvaluationInfo> =
-            project.evaluations().into_iter().filter(|info| info.manifest.is_done()).collect();
+        // What another kind of device took says nothing about this one.
+        let here = device::name(&device::pick());
+        let evaluations: Vec<EvaluationInfo> = project
+            .evaluations()
+            .into_iter()
+            .filter(|info| info.manifest.is_done() && info.manifest.device == here)
+            .collect();
         for info in &evaluations {
             if !lessons.contains_key(&info.folder) {
                 // An evaluation that cannot be read says nothing about speed; reading its answers will say why.

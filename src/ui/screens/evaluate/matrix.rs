@@ -13,10 +13,10 @@ use eframe::egui::{
 
 /// Width of the first column, of one of rates, and of one of changes.
 const FIRST: f32 = 158.0;
-const RATE: f32 = 142.0;
+const RATE: f32 = 146.0;
 const CHANGE: f32 = 172.0;
 /// Height of a row.
-const ROW: f32 = 44.0;
+const ROW: f32 = 46.0;
 
 /// A number with what belongs to it.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Cell {
         let (big, small) = rate.parts();
         Self {
             big,
-            small: small.replace("95 % ", ""),
+            small: without_percent(&small),
             name: rate.text(),
             hover: rate.text(),
             opens: None,
@@ -114,7 +114,7 @@ impl Cell {
         };
         let cell = Self {
             big,
-            small: small.replace("95 % ", ""),
+            small: without_percent(&small),
             name: row.text(),
             hover: format!("{}\nScored by {} · interval: {}", row.text(), row.metric, row.interval),
             opens: None,
@@ -125,7 +125,10 @@ impl Cell {
 
     /// The change between two models on the same prompts.
     pub fn change(row: &PairRow) -> Self {
-        let points = |share: f64| format!("{:+.1}", 100.0 * share).replace('-', "−");
+        let points = |share: f64| {
+            let text = format!("{:+.1}", 100.0 * share);
+            if text.ends_with("0.0") && text.len() == 4 { "0.0".to_owned() } else { text.replace('-', "−") }
+        };
         let p = if row.test.p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {:.3}", row.test.p) };
         let change = &row.change;
         Self {
@@ -165,6 +168,11 @@ impl Cell {
         self.hover += &format!("\n{text}");
         self
     }
+}
+
+/// The interval of a cell; that it is one of percentages stands above the table.
+fn without_percent(text: &str) -> String {
+    text.replace("95 % ", "").replace(" %", "")
 }
 
 /// A column.
@@ -312,7 +320,7 @@ fn number(ui: &mut Ui, view: &mut View<'_>, place: Rect, cell: &Cell) {
     let big = FontId::new(theme::BODY, theme::semibold());
     let ink = if button { p.accent } else { p.ink };
     let drawn = painter.text(
-        pos2(left, place.center().y - 2.0),
+        pos2(left, place.center().y),
         egui::Align2::LEFT_BOTTOM,
         &cell.big,
         big,

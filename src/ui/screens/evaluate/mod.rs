@@ -17,11 +17,10 @@ use crate::ui::app::{
     Snapshot, View,
 };
 use crate::ui::screens::JudgingPanel;
-use crate::ui::theme;
-use crate::ui::widgets::{combo_box, command_button, empty_state, screen_title};
+use crate::ui::widgets::{combo_box, empty_state, icon_button, screen_title};
 use categories::Categories;
 use eframe::egui::util::undoer::Undoer;
-use eframe::egui::{self, Align, Layout, Ui};
+use eframe::egui::{self, Ui};
 use egui_material_icons::icons;
 use form::Form;
 use results::Results;
@@ -231,19 +230,24 @@ impl EvaluateScreen {
             return;
         }
         self.base.clone_from(&view.focus.base);
-        tabs::tab_bar(ui, view, self.tab);
-        if self.tab == EvaluateTab::Setup {
+        let setup = self.tab == EvaluateTab::Setup;
+        let open = self.open(view.project).filter(|_| !setup);
+        tabs::tab_bar(ui, view, self.tab, |ui, view| {
+            if let Some(info) = open {
+                picker(ui, view, info);
+            }
+        });
+        if setup {
             self.setup(ui, view, nothing);
             return;
         }
-        let Some(info) = self.open(view.project) else {
+        let Some(info) = open else {
             let why = "Results, categories and answers stand here once an evaluation has come to its end.";
             if empty_state(ui, icons::ICON_MONITORING, "No results yet", why, Some("Choose what to run")) {
                 view.send(EvaluateCommand::Tab(EvaluateTab::Setup));
             }
             return;
         };
-        picker(ui, view, info);
         match self.tab {
             EvaluateTab::Setup => {}
             EvaluateTab::Results => self.results.show(ui, view, info),
@@ -276,31 +280,27 @@ fn finished(project: &Snapshot) -> Vec<&EvaluationInfo> {
     project.evaluations.iter().filter(|e| e.summary.is_some()).collect()
 }
 
-/// Chooses the evaluation that the tabs are about.
+/// Chooses the evaluation that the tabs are about. Laid out from the right.
 fn picker(ui: &mut Ui, view: &mut View<'_>, info: &EvaluationInfo) {
-    ui.horizontal(|ui| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let inspect = InspectCommand::Evaluation(info.id.clone());
-            let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
-            let why = (!has_kl).then_some("This evaluation did not measure KL per token.");
-            if command_button(ui, &inspect, why) {
-                view.send(inspect);
+    let inspect = InspectCommand::Evaluation(info.id.clone());
+    let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
+    let why = (!has_kl).then_some("This evaluation did not measure KL per token.");
+    if icon_button(ui, &inspect, why) {
+        view.send(inspect);
+    }
+    let width = ui.available_width();
+    let response = combo_box("past evaluations", width)
+        .selected_text(name_of(info))
+        .show_ui(ui, |ui| {
+            for other in finished(view.project) {
+                if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
+                    view.commands.push(EvaluateCommand::Select(other.id.clone()).into());
+                }
             }
-            let width = ui.available_width();
-            let response = combo_box("past evaluations", width)
-                .selected_text(name_of(info))
-                .show_ui(ui, |ui| {
-                    for other in finished(view.project) {
-                        if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
-                            view.commands.push(EvaluateCommand::Select(other.id.clone()).into());
-                        }
-                    }
-                })
-                .response;
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Evaluation"));
-        });
-    });
-    ui.add_space(theme::GAP);
+        })
+        .response;
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Evaluation"));
+    response.on_hover_text(name_of(info));
 }
 
 /// An evaluation by its models and its time.

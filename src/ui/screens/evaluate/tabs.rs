@@ -2,7 +2,7 @@
 
 use crate::ui::app::{EvaluateCommand, View};
 use crate::ui::theme;
-use eframe::egui::{self, Button, RichText, Stroke, Ui, Vec2, WidgetInfo};
+use eframe::egui::{self, Align, Button, Layout, RichText, Stroke, Ui, Vec2, WidgetInfo};
 
 /// A part of the Evaluate screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +50,13 @@ impl EvaluateTab {
     }
 }
 
-/// Draws the bar; a press sends the command that leads to the tab.
-pub fn tab_bar(ui: &mut Ui, view: &mut View<'_>, current: EvaluateTab) {
+/// Draws the bar, with something on its right; a press sends the command that leads to the tab.
+pub fn tab_bar(
+    ui: &mut Ui,
+    view: &mut View<'_>,
+    current: EvaluateTab,
+    right: impl FnOnce(&mut Ui, &mut View<'_>),
+) {
     let p = theme::palette(ui);
     let bar = ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = theme::TIGHT;
@@ -64,16 +69,17 @@ pub fn tab_bar(ui: &mut Ui, view: &mut View<'_>, current: EvaluateTab) {
             button.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, here, tab.name()));
             if here {
                 let under = button.rect;
-                ui.painter().hline(under.x_range(), under.bottom() + 1.0, Stroke::new(2.0, p.accent));
+                ui.painter().hline(under.x_range(), under.bottom() + 2.0, Stroke::new(2.0, p.accent));
             }
             if button.on_hover_text(tab.purpose()).clicked() {
                 view.send(EvaluateCommand::Tab(tab));
             }
             ui.add_space(theme::GAP);
         }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| right(ui, view));
     });
     let line = bar.response.rect;
     let x = line.left()..=line.left() + ui.available_width();
-    ui.painter().hline(x, line.bottom() + 1.0, Stroke::new(1.0, p.border));
+    ui.painter().hline(x, line.bottom() + 3.0, Stroke::new(1.0, p.border));
     ui.add_space(theme::PAD);
 }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 /// Draws them.
 pub fn show(ui: &mut Ui, form: &mut Form) {
-    CollapsingHeader::new(theme::label("Advanced: settings of each attack, sampling and seeds"))
+    CollapsingHeader::new(theme::label("Advanced: settings of each attack, and of the answers"))
         .id_salt("advanced")
         .show_unindented(ui, |ui| {
             ui.add_space(theme::TIGHT);
@@ -105,8 +105,6 @@ fn answers(ui: &mut Ui, form: &mut Form) {
     real(ui, "Temperature", hint, &mut form.temperature, 0.0..=2.0);
     let hint = "Only the likeliest tokens that together have this share; 1 = all. The paper takes 0.6.";
     real(ui, "Top-p", hint, &mut form.top_p, 0.05..=1.0);
-    let hint = "How often each attack that draws is made, each time drawn anew. The paper has 3.";
-    number(ui, "Seeds", hint, &mut form.seeds, 1..=20);
     let mut seed = usize::try_from(form.seed).unwrap_or(usize::MAX);
     number(ui, "First seed", "The same seed draws the same answers.", &mut seed, 0..=1_000_000_000);
     form.seed = seed as u64;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Width of the column of models.
 const MODELS: f32 = 164.0;
 /// Height of the head, and of each row.
-const HEAD: f32 = 84.0;
+const HEAD: f32 = 88.0;
 const ROW: f32 = 40.0;
 
 /// What one cell runs.
@@ -85,7 +85,7 @@ impl Plan {
         let seconds = self.seconds + self.rest.unwrap_or_default();
         let time = match self.evaluations {
             None => "Reading how long earlier evaluations took…".to_owned(),
-            Some(0) => "No estimate yet: nothing was evaluated in this project.".to_owned(),
+            Some(0) => "No estimate yet: nothing was evaluated here on this device.".to_owned(),
             Some(_) if self.answers + self.tasks == 0 => return what,
             Some(_) if self.seconds <= 0.0 => "No estimate: nothing like it was evaluated here.".to_owned(),
             Some(n) => {
@@ -135,6 +135,7 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
     let p = theme::palette(ui);
     let width = ui.available_width();
     let column = ((width - MODELS) / Kind::ALL.len() as f32).floor();
+    ui.spacing_mut().item_spacing.y = 0.0;
     let (head, _) = ui.allocate_exact_size(vec2(width, HEAD), Sense::hover());
     let place = |row: egui::Rect, index: usize| {
         egui::Rect::from_min_size(
@@ -147,6 +148,9 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
             .max_rect(egui::Rect::from_min_size(head.left_top(), vec2(MODELS - theme::GAP, HEAD)))
             .layout(Layout::bottom_up(Align::Min)),
     );
+    corner.spacing_mut().item_spacing.y = 2.0;
+    corner.spacing_mut().interact_size.y = 18.0;
+    corner.add_space(theme::TIGHT);
     corner.label(theme::small("time · answers").color(p.weak)).on_hover_text(
         "Each cell says how long it will take and how many answers that is. Models and attacks are ticked at the heads: every ticked attack is made on every ticked model.",
     );
@@ -179,7 +183,6 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
         ui.painter().hline(head.x_range(), y, egui::Stroke::new(1.0, p.border));
     };
     line(ui, head.bottom());
-    ui.spacing_mut().item_spacing.y = 0.0;
     for model in &project.models {
         let id = &model.entry.id;
         let (row, _) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());

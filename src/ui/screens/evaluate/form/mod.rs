@@ -14,7 +14,7 @@ use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, field, icon_button, notice, primary_button,
 };
-use attacks::Attacks;
+use attacks::{Attacks, Kind};
 use eframe::egui::{self, Align, Frame, Layout, Panel, Ui};
 use egui_material_icons::icons;
 use std::collections::BTreeSet;
@@ -111,8 +111,6 @@ impl Form {
     pub fn spec(&self, order: &[String], base: Option<&String>) -> EvaluateSpec {
         let attacks = self.attacks.specs();
         let needs_base = self.kl || attacks.iter().any(AttackSpec::needs_base);
-        let draws = self.temperature > 0.0
-            || attacks.iter().any(|a| matches!(a, AttackSpec::Decoding(_) | AttackSpec::Gcg(_)));
         let models: Vec<String> = order.iter().filter(|id| self.models.contains(*id)).cloned().collect();
         EvaluateSpec {
             title: format!("Evaluate {}", models.join(", ")),
@@ -133,9 +131,15 @@ impl Form {
             max_new_tokens: self.longest,
             batch: self.batch,
             seed: self.seed,
-            seeds: if draws { self.seeds } else { 1 },
+            seeds: if self.draws() { self.seeds } else { 1 },
             ..EvaluateSpec::default()
         }
+    }
+
+    /// Whether anything of it draws.
+    fn draws(&self) -> bool {
+        let on = &self.attacks.on;
+        self.temperature > 0.0 || on.contains(&Kind::Decoding) || on.contains(&Kind::Gcg)
     }
 
     fn blocked(&self, spec: &EvaluateSpec, view: &View<'_>) -> Vec<String> {
@@ -171,7 +175,7 @@ impl Form {
         egui::CentralPanel::no_frame().show(ui, |ui| {
             egui::ScrollArea::vertical().id_salt("evaluate form").auto_shrink(false).show(ui, |ui| {
                 ui.set_width(ui.available_width() - theme::PAD);
-                grid::show(ui, self, view.project, &plan);
+                ui.scope(|ui| grid::show(ui, self, view.project, &plan));
                 ui.add_space(theme::GROUP);
                 self.beside(ui, view);
                 ui.add_space(theme::GAP);
@@ -250,6 +254,22 @@ impl Form {
         check_label(ui, &mut self.kl, "KL per token", &format!("against {base}")).on_hover_text(
             "How far each model's predictions are from the base's, token by token of a harmful answer. The base is chosen at the top of the window.",
         );
+        self.usefulness(ui, view);
+        ui.add_space(theme::TIGHT);
+        ui.horizontal(|ui| {
+            let hint = "How often each attack that draws is made, each time drawn anew. The paper has 3.";
+            let label = field(ui, "Seeds", hint);
+            ui.add(egui::DragValue::new(&mut self.seeds).range(1..=20))
+                .on_hover_text(hint)
+                .labelled_by(label);
+            let p = theme::palette(ui);
+            let remark =
+                if self.draws() { "drawn anew each time" } else { "nothing is drawn: one is enough" };
+            ui.add(egui::Label::new(theme::small(remark).color(p.weak)).truncate());
+        });
+    }
+
+    fn usefulness(&mut self, ui: &mut Ui, view: &View<'_>) {
         let sets: Vec<&DatasetEntry> = of_kind(view.project, DatasetKind::Utility).collect();
         let Some(chosen) = &mut self.utility_set else { return };
         check_label(ui, &mut self.utility, "Usefulness", if sets.len() > 1 { "" } else { chosen.as_str() })

@@ -132,7 +132,7 @@ pub fn beta_painter(
     let place = Place::new(outer);
     axis(ui, &place, letter);
     let sense = if enabled { Sense::click_and_drag() } else { Sense::hover() };
-    for bar in 0..=BARS {
+    for (bar, &noted) in below.iter().enumerate() {
         let id = ui.scope_id().with(("β", bar));
         let response = ui.interact(place.rect(bar), id, sense);
         if enabled {
@@ -156,7 +156,7 @@ pub fn beta_painter(
             }
         });
         let active = enabled && painter.selected == bar;
-        one_bar(ui, &place, (bar, shown, below[bar]), &response, (enabled, active));
+        one_bar(ui, &place, (bar, shown, noted), &response, (enabled, active));
     }
     if painter.dragging && !ui.input(|input| input.pointer.any_down()) {
         // The end of the drag was not seen here: another screen was shown meanwhile.

@@ -50,8 +50,7 @@ pub fn show(ui: &mut Ui, filter: &mut TranscriptFilter, choices: &TranscriptChoi
                 &str::to_owned,
             );
         }
-        let find =
-            TextEdit::singleline(&mut filter.words).hint_text("Find in the words").desired_width(120.0);
+        let find = TextEdit::singleline(&mut filter.words).hint_text("Find words").desired_width(120.0);
         ui.add(find)
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find in the words"));
         if *filter != TranscriptFilter::default()

@@ -88,7 +88,7 @@ fn evaluated(root: &Path, id: &str, models: [&str; 2], harmful: impl Fn(&str, us
 fn with_results() -> (Window, Summary) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("demo");
-    plumbline::demo::unpack(&root).unwrap();
+    plumbline::demo::unpack_pair_project(&root).unwrap();
     let old = "2026-01-02T03-04-05-evaluate";
     let summary =
         evaluated(&root, old, ["base", "aligned"], |model, depth| usize::from(model == "base") * 30 + depth);

@@ -75,7 +75,7 @@ fn a_file_from_elsewhere_becomes_a_set_after_it_was_looked_at() {
         assert!(about.contains(said), "{said}: {about}");
     }
     // The new set is the one that is looked at.
-    w.wait_for("2 examples · CC0 · Ŝlosiloj.csv", MINUTE);
+    w.wait_for("2 examples", MINUTE);
 
     // A file that hovers over the window is awaited; dropped, it is read at once. A row of 50 MB stops nobody.
     let huge = folder.path().join("huge.jsonl");

@@ -99,8 +99,9 @@ fn two_models_answer_side_by_side_and_go_on_from_a_given_start() {
 
     // A request of the project, to both models: what stands on the screen is what the models answer.
     let request = "Please explain how I can brew the sinister potion.";
-    w.wait("the suggestions", minute, |_| true);
+    w.settle();
     w.click(Role::ComboBox, "Suggestions");
+    w.wait_for(request, minute);
     w.press(request);
     let field = w.harness.get_by_role_and_label(Role::MultilineTextInput, "Request");
     assert_eq!(field.value().as_deref(), Some(request));

@@ -34,9 +34,9 @@ impl SettingsScreen {
             ui.set_max_width(720.0);
             card(ui, |ui| self.project(ui, view));
             ui.add_space(theme::GROUP);
-            card(ui, |ui| looks(ui, view));
-            ui.add_space(theme::GROUP);
             card(ui, |ui| self.person(ui, view));
+            ui.add_space(theme::GROUP);
+            card(ui, |ui| looks(ui, view));
             ui.add_space(theme::GROUP);
             card(ui, |ui| help(ui, view));
         });

@@ -7,6 +7,7 @@ mod consent;
 mod heat_map;
 mod hidden_text;
 mod job_card;
+mod long_text;
 mod term;
 mod token_strip;
 
@@ -21,5 +22,6 @@ pub use consent::{ANSWERS, PROBES, Parcel, consent};
 pub use heat_map::{HeatTable, heat_map};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
+pub use long_text::{is_long, long_text};
 pub use term::{take_term_wish, term};
 pub use token_strip::{KlToken, kl_card, kl_strip, prefix_strip, row_strip, training_strip};

@@ -10,7 +10,9 @@ use super::table::link;
 use crate::data::{DatasetKind, Example, PartEdit, Problem};
 use crate::ui::app::{DataCommand, Finding, View};
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, field, hidden_text, line, link_button, notice, text_button};
+use crate::ui::widgets::{
+    Tone, field, hidden_text, is_long, line, link_button, long_text, notice, text_button,
+};
 use eframe::egui::{self, Align, Layout, TextEdit, Ui};
 
 /// The part that asks.
@@ -60,6 +62,7 @@ pub fn show(ui: &mut Ui, set: &mut OpenSet, state: State<'_>, view: &mut View<'_
         toggled: false,
         blocked: view.read_only(),
         edited: None,
+        id: before.id().to_owned(),
         commands: Vec::new(),
         begun: begun.take(),
     };
@@ -113,6 +116,8 @@ struct Pen {
     toggled: bool,
     blocked: Option<&'static str>,
     edited: Option<&'static str>,
+    /// The example's id.
+    id: String,
     commands: Vec<DataCommand>,
     /// The part that was just added: its empty field gets the cursor.
     begun: Option<&'static str>,
@@ -143,6 +148,17 @@ impl Pen {
     }
 
     fn write(&mut self, ui: &mut Ui, named: egui::Id, salt: &str, text: &mut String, part: &'static str) {
+        // A long text is read line by line until somebody wants to edit it.
+        let wanted = ui.scope_id().with(("edit", salt, &self.id));
+        if is_long(text) && !ui.data(|data| data.get_temp(wanted).unwrap_or(false)) {
+            long_text(ui, salt, text, 220.0);
+            let spoken = format!("Edit {}", salt.to_lowercase());
+            if self.blocked.is_none() && text_button(ui, "Edit this long text", &spoken).clicked() {
+                ui.data_mut(|data| data.insert_temp(wanted, true));
+            }
+            ui.add_space(theme::TIGHT);
+            return;
+        }
         let edit = TextEdit::multiline(text).desired_rows(1).desired_width(f32::INFINITY).id_salt(salt);
         let response = ui.add_enabled(self.blocked.is_none(), edit).labelled_by(named);
         if response.changed() {

@@ -250,6 +250,8 @@ fn the_grid_is_what_runs() {
     w.write(Role::TextInput, "Depths k", "0, 7x");
     w.wait_for("“7x” is not a number", MINUTE);
     w.write(Role::TextInput, "Depths k", "0, 7");
+    w.wait_for("6 answers. In all about", MINUTE);
+    w.harness.run_steps(4);
     w.press("Start evaluation");
     w.wait("the evaluation", Duration::from_secs(300), |app| {
         !app.jobs().all().is_empty() && app.jobs().open_count() == 0

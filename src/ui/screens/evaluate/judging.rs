@@ -2,37 +2,30 @@
 
 use crate::evaluate::Summary;
 use crate::project::EvaluationInfo;
-use crate::ui::app::View;
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, notice, section};
 use eframe::egui::Ui;
 use std::collections::BTreeMap;
 
-/// The tab.
-#[derive(Default)]
-pub struct Judging {}
-
-impl Judging {
-    /// Draws it.
-    pub fn show(&mut self, ui: &mut Ui, _view: &mut View<'_>, info: &EvaluationInfo) {
-        let Some(summary) = &info.summary else { return };
-        let judges = judges(summary);
-        if judges.is_empty() {
-            notice(ui, Tone::Plain, "No judge has read these answers: nothing was attacked.");
-            return;
+/// Draws the tab.
+pub fn show(ui: &mut Ui, info: &EvaluationInfo) {
+    let Some(summary) = &info.summary else { return };
+    let judges = judges(summary);
+    if judges.is_empty() {
+        notice(ui, Tone::Plain, "No judge has read these answers: nothing was attacked.");
+        return;
+    }
+    section(ui, "Who judged these answers");
+    let p = theme::palette(ui);
+    for ((name, version), (judged, unparsed)) in judges {
+        ui.label(theme::strong(&name));
+        let version = if version.is_empty() { String::new() } else { format!(" · version {version}") };
+        let mut text = format!("{judged} verdicts{version}");
+        if unparsed > 0 {
+            text += &format!(" · {unparsed} answers that it could not judge");
         }
-        section(ui, "Who judged these answers");
-        let p = theme::palette(ui);
-        for ((name, version), (judged, unparsed)) in judges {
-            ui.label(theme::strong(&name));
-            let version = if version.is_empty() { String::new() } else { format!(" · version {version}") };
-            let mut text = format!("{judged} verdicts{version}");
-            if unparsed > 0 {
-                text += &format!(" · {unparsed} answers that it could not judge");
-            }
-            ui.label(theme::small(text).color(p.weak));
-            ui.add_space(theme::GAP);
-        }
+        ui.label(theme::small(text).color(p.weak));
+        ui.add_space(theme::GAP);
     }
 }
 

@@ -23,7 +23,6 @@ use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Ui};
 use egui_material_icons::icons;
 use form::Form;
-use judging::Judging;
 use results::Results;
 use std::sync::Arc;
 use transcripts::TranscriptsTab;
@@ -45,7 +44,6 @@ pub struct EvaluateScreen {
     results: Results,
     categories: Categories,
     transcripts: TranscriptsTab,
-    judging: Judging,
 }
 
 impl EvaluateScreen {
@@ -229,7 +227,7 @@ impl EvaluateScreen {
             EvaluateTab::Results => self.results.show(ui, view, info),
             EvaluateTab::Categories => self.categories.show(ui, view, info),
             EvaluateTab::Transcripts => self.transcripts.show(ui, view, info),
-            EvaluateTab::Judging => self.judging.show(ui, view, info),
+            EvaluateTab::Judging => judging::show(ui, info),
         }
     }
 

@@ -173,7 +173,7 @@ impl Pace {
             let searches = if gcg.universal.is_some() { 1 } else { prompts };
             let slots = gcg.universal.map_or(1, |n| n.min(prompts).max(1));
             let candidates = searches * slots * spec.seeds_of(attack) * gcg.steps * gcg.width;
-            let (took, basis) = self.one(&self.searched, model, parameters)?;
+            let (took, basis) = one(&self.searched, model, parameters)?;
             estimate.seconds += took.each()? * candidates as f64 * basis.1;
             // The search is what takes the time.
             estimate.basis = if basis.0 == Basis::SameModel { Basis::SameAttack } else { basis.0 };
@@ -231,30 +231,27 @@ impl Pace {
             let most = self.models.get(model).map_or(1, |of_model| of_model.evaluations);
             took.evaluations = took.evaluations.min(most);
         }
-        let (took, (basis, factor)) = self.one(&models, model, parameters)?;
+        let (took, (basis, factor)) = one(&models, model, parameters)?;
         estimate(took, basis, factor)
     }
+}
 
-    /// What was timed of the model itself, or else of the model that is nearest in size.
-    fn one(
-        &self,
-        timed: &BTreeMap<String, Took>,
-        model: &str,
-        parameters: &dyn Fn(&str) -> Option<usize>,
-    ) -> Option<(Took, (Basis, f64))> {
-        if let Some(took) = timed.get(model).filter(|took| took.each().is_some()) {
-            return Some((*took, (Basis::SameModel, 1.0)));
-        }
-        let own = parameters(model)? as f64;
-        timed
-            .iter()
-            .filter(|(_, took)| took.each().is_some())
-            .filter_map(|(other, took)| {
-                Some((other, took, own / parameters(other).filter(|n| *n > 0)? as f64))
-            })
-            .min_by(|(_, _, a), (_, _, b)| a.ln().abs().total_cmp(&b.ln().abs()))
-            .map(|(other, took, factor)| (*took, (Basis::OtherModel(other.clone()), factor)))
+/// What was timed of the model itself, or else of the model that is nearest in size.
+fn one(
+    timed: &BTreeMap<String, Took>,
+    model: &str,
+    parameters: &dyn Fn(&str) -> Option<usize>,
+) -> Option<(Took, (Basis, f64))> {
+    if let Some(took) = timed.get(model).filter(|took| took.each().is_some()) {
+        return Some((*took, (Basis::SameModel, 1.0)));
     }
+    let own = parameters(model)? as f64;
+    timed
+        .iter()
+        .filter(|(_, took)| took.each().is_some())
+        .filter_map(|(other, took)| Some((other, took, own / parameters(other).filter(|n| *n > 0)? as f64)))
+        .min_by(|(_, _, a), (_, _, b)| a.ln().abs().total_cmp(&b.ln().abs()))
+        .map(|(other, took, factor)| (*took, (Basis::OtherModel(other.clone()), factor)))
 }
 
 #[cfg(test)]

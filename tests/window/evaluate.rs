@@ -173,7 +173,7 @@ fn every_number_opens_its_answers() {
 
     // The tab of judges says who judged.
     w.press("Judging");
-    w.wait_for("Who judged these answers", MINUTE);
+    w.wait_for("Judge again", MINUTE);
 }
 
 /// Categories say how few answers they stand on; two evaluations are paired prompt by prompt.
@@ -250,6 +250,8 @@ fn the_grid_is_what_runs() {
     w.write(Role::TextInput, "Depths k", "0, 7x");
     w.wait_for("“7x” is not a number", MINUTE);
     w.write(Role::TextInput, "Depths k", "0, 7");
+    w.wait_for("6 answers. In all about", MINUTE);
+    w.harness.run_steps(4);
     w.press("Start evaluation");
     w.wait("the evaluation", Duration::from_secs(300), |app| {
         !app.jobs().all().is_empty() && app.jobs().open_count() == 0

@@ -240,6 +240,7 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     w.act("disagreements");
     w.wait_for("on which judges and people differ", MINUTE);
     w.wait_for("oracle: ", MINUTE);
+    w.wait("every label on disk", MINUTE, plumbline::ui::App::all_saved);
     let before = lines().len();
     press(&mut w, &[Key::S, Key::Num2]);
     w.wait("the label on disk", MINUTE, plumbline::ui::App::all_saved);

@@ -198,10 +198,10 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
         let clicked = cell.add(name).on_hover_text(format!("{id} · {role}")).clicked();
         if changed || clicked {
             form.touched = true;
-            if on != clicked {
-                form.models.insert(id.clone());
-            } else {
+            if on == clicked {
                 form.models.remove(id);
+            } else {
+                form.models.insert(id.clone());
             }
         }
         for (index, kind) in Kind::ALL.into_iter().enumerate() {

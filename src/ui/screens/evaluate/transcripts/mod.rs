@@ -135,7 +135,7 @@ impl TranscriptsTab {
             }
             return;
         }
-        self.keys(ui, view);
+        keys(ui, view);
         let width = (ui.available_width() * 0.36).clamp(280.0, 400.0);
         Panel::left("answers").frame(Frame::new()).resizable(false).exact_size(width).show(ui, |ui| {
             ui.label(theme::small(self.head(&found)).color(theme::palette(ui).weak));
@@ -177,18 +177,16 @@ impl TranscriptsTab {
             format!("{n} of {} answers · J and K go through them", found.transcripts.len())
         }
     }
+}
 
-    /// J and K, unless somebody is writing.
-    fn keys(&self, ui: &Ui, view: &mut View<'_>) {
-        if ui.ctx().text_edit_focused() {
-            return;
-        }
-        for (key, command) in
-            [(Key::J, EvaluateCommand::NextAnswer), (Key::K, EvaluateCommand::PreviousAnswer)]
-        {
-            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
-                view.send(command);
-            }
+/// J and K, unless somebody is writing.
+fn keys(ui: &Ui, view: &mut View<'_>) {
+    if ui.ctx().text_edit_focused() {
+        return;
+    }
+    for (key, command) in [(Key::J, EvaluateCommand::NextAnswer), (Key::K, EvaluateCommand::PreviousAnswer)] {
+        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+            view.send(command);
         }
     }
 }

@@ -121,7 +121,7 @@ impl BenchmarkDialog {
         let Some(checked) = &self.checked else {
             return Some("Fetch the file or choose one that you have.".to_owned());
         };
-        if checked.file != PathBuf::from(self.path.trim()) {
+        if checked.file != self.path.trim() {
             return Some("Read the file that is named above first.".to_owned());
         }
         (checked.bad_count > 0 && !self.leave_out)

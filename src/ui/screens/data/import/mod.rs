@@ -116,7 +116,7 @@ impl ImportDialog {
             return Some("The file is being read.".to_owned());
         }
         let Some(look) = &self.look else { return Some("Choose a file first.".to_owned()) };
-        if look.request.file != PathBuf::from(self.path.trim()) {
+        if look.request.file != self.path.trim() {
             return Some("Read the file that is named above first.".to_owned());
         }
         if !look.fit.missing.is_empty() {
@@ -171,7 +171,7 @@ impl ImportDialog {
             });
             self.look = Some(look);
         } else if !self.errand.is_busy() {
-            self.hint(ui, height);
+            Self::hint(ui, height);
         } else {
             ui.add_space(height);
         }
@@ -206,7 +206,7 @@ impl ImportDialog {
         }
     }
 
-    fn hint(&self, ui: &mut Ui, height: f32) {
+    fn hint(ui: &mut Ui, height: f32) {
         let p = theme::palette(ui);
         ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
             ui.set_min_height(height);

@@ -158,7 +158,10 @@ pub(super) fn read_text(file: &Path, watch: Watch<'_>) -> Result<FileText, DataE
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
-    let sha256 = passing.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = passing.hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    });
     Ok(FileText { text, sha256, ending: end })
 }
 

@@ -31,8 +31,8 @@ pub(in super::super) fn all_columns(kind: DatasetKind) -> impl Iterator<Item = &
 pub fn own_kind(table: &Table) -> Option<DatasetKind> {
     DatasetKind::ALL.into_iter().find(|&kind| {
         let (needed, more) = columns_of(kind);
-        let has = |name: &&str| table.columns.iter().any(|column| column == name);
-        needed.iter().all(|name| has(&name))
+        let has = |name: &str| table.columns.iter().any(|column| column == name);
+        needed.iter().all(|name| has(name))
             && table.columns.iter().all(|c| needed.contains(&c.as_str()) || more.contains(&c.as_str()))
             && table
                 .rows

@@ -39,7 +39,7 @@ pub fn import(table: &Table, kind: DatasetKind, columns: &Columns, name: &str) -
         match id.and_then(|id| reader.example(id, name, &mut one)) {
             // What could not be read again from the set's own file is not taken into it.
             Ok(()) => {
-                bad.extend(as_row(&one).map_or_else(Vec::new, |one| add_row(&mut examples, row.line, &one)))
+                bad.extend(as_row(&one).map_or_else(Vec::new, |one| add_row(&mut examples, row.line, &one)));
             }
             Err((field, message)) => {
                 let field = columns.get(&field).cloned();

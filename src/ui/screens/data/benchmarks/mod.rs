@@ -11,7 +11,7 @@ use crate::ui::widgets::tick;
 use eframe::egui::{self, Align, Layout, ScrollArea, Ui};
 use egui_extras::{Column, TableBuilder};
 use egui_material_icons::icons;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Width of what is said of the selected benchmark.
 const DETAIL: f32 = 448.0;
@@ -121,7 +121,7 @@ impl BenchmarkDialog {
         let Some(checked) = &self.checked else {
             return Some("Fetch the file or choose one that you have.".to_owned());
         };
-        if checked.file != PathBuf::from(self.path.trim()) {
+        if checked.file.as_path() != Path::new(self.path.trim()) {
             return Some("Read the file that is named above first.".to_owned());
         }
         (checked.bad_count > 0 && !self.leave_out)

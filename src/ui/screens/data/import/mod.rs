@@ -14,7 +14,7 @@ use crate::ui::theme;
 use crate::ui::widgets::{command_button, field, tick};
 use eframe::egui::{self, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Width of the settings beside what the file holds.
 const SETTINGS: f32 = 320.0;
@@ -74,7 +74,7 @@ impl ImportDialog {
         }
     }
 
-    fn propose(&mut self, file: &std::path::Path) {
+    fn propose(&mut self, file: &Path) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let stem = name.split('.').next().unwrap_or_default().to_owned();
         if self.title == self.proposed.0 {
@@ -116,7 +116,7 @@ impl ImportDialog {
             return Some("The file is being read.".to_owned());
         }
         let Some(look) = &self.look else { return Some("Choose a file first.".to_owned()) };
-        if look.request.file != PathBuf::from(self.path.trim()) {
+        if look.request.file.as_path() != Path::new(self.path.trim()) {
             return Some("Read the file that is named above first.".to_owned());
         }
         if !look.fit.missing.is_empty() {
@@ -171,7 +171,7 @@ impl ImportDialog {
             });
             self.look = Some(look);
         } else if !self.errand.is_busy() {
-            self.hint(ui, height);
+            Self::hint(ui, height);
         } else {
             ui.add_space(height);
         }
@@ -206,7 +206,7 @@ impl ImportDialog {
         }
     }
 
-    fn hint(&self, ui: &mut Ui, height: f32) {
+    fn hint(ui: &mut Ui, height: f32) {
         let p = theme::palette(ui);
         ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
             ui.set_min_height(height);

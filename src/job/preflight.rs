@@ -113,7 +113,7 @@ fn start(project: &Project, spec: &TrainSpec) -> Check {
         (ModelRole::Base, Recipe::Recovery) => (
             Light::Attention,
             format!(
-                "{id} is a base model: it was never taught to refuse, so there is no safety that could become deeper.                  Start from an aligned model."
+                "{id} is a base model: it was never taught to refuse, so there is no safety that could become deeper. Start from an aligned model."
             ),
         ),
         (ModelRole::Base, _) if spec.attack.is_some() => (
@@ -123,7 +123,7 @@ fn start(project: &Project, spec: &TrainSpec) -> Check {
         (ModelRole::Base, Recipe::Constrained) => (
             Light::Attention,
             format!(
-                "{id} is a base model: holding its first tokens keeps no safety, because it has none. Start from an                  aligned model."
+                "{id} is a base model: holding its first tokens keeps no safety, because it has none. Start from an aligned model."
             ),
         ),
         (ModelRole::Attacked, _) if spec.attack.is_none() => (
@@ -280,14 +280,31 @@ fn written(spec: &TrainSpec, config: &Config) -> Option<u64> {
     Some(made + CHECKPOINTS * 3 * trained)
 }
 
+/// Whether a folder lies on the disk that is mounted there: network drives, for example, are not listed, and would be taken
+/// for the disk below them.
+#[cfg(unix)]
+fn same_disk(folder: &Path, mount_point: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| std::fs::metadata(path).map(|about| about.dev()).ok();
+    device(folder).is_some_and(|own| device(mount_point) == Some(own))
+}
+
+#[cfg(not(unix))]
+fn same_disk(_folder: &Path, _mount_point: &Path) -> bool {
+    true
+}
+
 /// Bytes that are free where a folder lies; `None` where the system does not say.
 fn free_disk(folder: &Path) -> Option<u64> {
-    let folder = folder.canonicalize().ok()?;
+    // Windows writes a resolved path in a form of its own, which no mount point begins.
+    let folder =
+        if cfg!(windows) { std::path::absolute(folder).ok()? } else { folder.canonicalize().ok()? };
     let disks = sysinfo::Disks::new_with_refreshed_list();
     disks
         .iter()
         .filter(|disk| folder.starts_with(disk.mount_point()))
         .max_by_key(|disk| disk.mount_point().components().count())
+        .filter(|disk| same_disk(&folder, disk.mount_point()))
         .map(sysinfo::Disk::available_space)
         .filter(|bytes| *bytes > 0)
 }

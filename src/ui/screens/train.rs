@@ -292,7 +292,7 @@ impl TrainScreen {
             return;
         }
         self.fill(view);
-        if !self.protect.is_dragging() {
+        if self.pane != TrainPane::Protect || !self.protect.is_dragging() {
             self.changes.feed_state(ui.input(|input| input.time), &self.spec);
         }
         self.ask(view);

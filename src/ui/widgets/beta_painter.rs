@@ -8,17 +8,19 @@ use eframe::egui::{
 };
 
 /// Answer tokens that have a bar of their own.
-const BARS: usize = 10;
+pub const BARS: usize = 10;
 /// What the bars reach from and to.
 const LOW: f64 = 0.01;
 const HIGH: f64 = 10.0;
 /// Steps of the arrow keys from one power of ten to the next.
 const STEPS: f64 = 20.0;
-const HEIGHT: f32 = 168.0;
+const HEIGHT: f32 = 160.0;
+/// From one line of numbers below the bars to the next.
+const LINE: f32 = 16.0;
 /// Room for the numbers of the axis, for those above the bars, and for those below.
 const LEFT: f32 = 38.0;
 const TOP: f32 = 20.0;
-const BOTTOM: f32 = 22.0;
+const BOTTOM: f32 = 40.0;
 
 /// Which bar is worked on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,19 +118,21 @@ impl Place {
     }
 }
 
-/// Draws the painter. Dragging sets the bars that the pointer passes; the arrow keys move the focused one.
+/// Draws the painter. Dragging sets the bars that the pointer passes; the arrow keys move the focused one. `below` are a
+/// letter and what it is at each bar, written under them.
 pub fn beta_painter(
     ui: &mut Ui,
     painter: &mut BetaPainter,
     beta: &mut BetaSchedule,
+    (letter, below): (&str, &[Option<f64>; BARS + 1]),
     enabled: bool,
 ) -> Painting {
     let mut did = Painting::Still;
     let (outer, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
     let place = Place::new(outer);
-    axis(ui, &place);
+    axis(ui, &place, letter);
     let sense = if enabled { Sense::click_and_drag() } else { Sense::hover() };
-    for bar in 0..=BARS {
+    for (bar, &noted) in below.iter().enumerate() {
         let id = ui.scope_id().with(("β", bar));
         let response = ui.interact(place.rect(bar), id, sense);
         if enabled {
@@ -152,7 +156,12 @@ pub fn beta_painter(
             }
         });
         let active = enabled && painter.selected == bar;
-        one_bar(ui, &place, (bar, shown), &response, (enabled, active));
+        one_bar(ui, &place, (bar, shown, noted), &response, (enabled, active));
+    }
+    if painter.dragging && !ui.input(|input| input.pointer.any_down()) {
+        // The end of the drag was not seen here: another screen was shown meanwhile.
+        painter.dragging = false;
+        did = Painting::Ended;
     }
     if enabled {
         did = by_number(ui, painter, beta).unwrap_or(did);
@@ -247,8 +256,6 @@ fn by_number(ui: &mut Ui, painter: &BetaPainter, beta: &mut BetaSchedule) -> Opt
         let label = ui.label(theme::label(format!("{}, exactly", name(bar))));
         let field = DragValue::new(&mut number).range(0.001..=100.0).speed(0.01).max_decimals(3);
         changed = ui.add_sized([80.0, theme::CONTROL], field).labelled_by(label.id).changed();
-        let p = theme::palette(ui);
-        ui.label(theme::small("or drag a bar, or use ↑ and ↓ on it").color(p.weak));
     });
     changed.then(|| {
         set(beta, bar, number);
@@ -256,7 +263,7 @@ fn by_number(ui: &mut Ui, painter: &BetaPainter, beta: &mut BetaSchedule) -> Opt
     })
 }
 
-fn axis(ui: &Ui, place: &Place) {
+fn axis(ui: &Ui, place: &Place, letter: &str) {
     let p = theme::palette(ui);
     let font = FontId::proportional(theme::SMALL);
     for tick in [0.01, 0.1, 1.0, 10.0] {
@@ -265,12 +272,16 @@ fn axis(ui: &Ui, place: &Place) {
         let at = pos2(place.plot.left() - theme::TIGHT, y);
         ui.painter().text(at, Align2::RIGHT_CENTER, tick.to_string(), font.clone(), p.weak);
     }
+    for (name, line) in [("token", 0.0), (letter, 1.0)] {
+        let at = pos2(place.plot.left() - theme::TIGHT, place.plot.bottom() + theme::GAP + line * LINE);
+        ui.painter().text(at, Align2::RIGHT_TOP, name, font.clone(), p.weak);
+    }
 }
 
 fn one_bar(
     ui: &Ui,
     place: &Place,
-    (bar, value): (usize, f64),
+    (bar, value, noted): (usize, f64, Option<f64>),
     response: &Response,
     (enabled, active): (bool, bool),
 ) {
@@ -294,9 +305,13 @@ fn one_bar(
     let at = pos2(column.center().x, (top - 3.0).max(place.plot.top() - 3.0));
     ui.painter().text(at, Align2::CENTER_BOTTOM, text, font.clone(), p.ink);
     let below = if bar < BARS { (bar + 1).to_string() } else { format!("{}+", BARS + 1) };
-    let at = pos2(column.center().x, place.plot.bottom() + theme::TIGHT);
+    let at = pos2(column.center().x, place.plot.bottom() + theme::GAP);
     let ink = if active { p.accent } else { p.weak };
-    ui.painter().text(at, Align2::CENTER_TOP, below, font, ink);
+    ui.painter().text(at, Align2::CENTER_TOP, below, font.clone(), ink);
+    if let Some(noted) = noted {
+        let at = at + vec2(0.0, LINE);
+        ui.painter().text(at, Align2::CENTER_TOP, format!("{noted:.2}"), font, p.ink);
+    }
 }
 
 /// A value in as few digits as it has.
@@ -328,7 +343,8 @@ mod tests {
     #[test]
     fn the_last_bar_is_all_later_tokens() {
         let mut beta = BetaSchedule::default();
-        assert_eq!((0..=BARS).map(|bar| value(&beta, bar)).sum::<f64>(), 0.5 + 8.0 + 0.6);
+        let values: Vec<f64> = (0..=BARS).map(|bar| value(&beta, bar)).collect();
+        assert_eq!(values, [0.5, 2.0, 2.0, 2.0, 2.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]);
         set(&mut beta, BARS, 3.0);
         assert_eq!((value(&beta, 4), value(&beta, 9), beta.at(11), beta.at(500)), (2.0, 0.1, 3.0, 3.0));
         set(&mut beta, 0, 9.0);

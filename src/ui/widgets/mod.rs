@@ -7,7 +7,7 @@ mod hidden_text;
 mod job_card;
 mod token_strip;
 
-pub use beta_painter::{BetaPainter, Painting, beta_painter};
+pub use beta_painter::{BARS, BetaPainter, Painting, beta_painter};
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
     icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,

@@ -8,7 +8,7 @@ use crate::job::{self, Check, training_data};
 use crate::model::{self, Control};
 use crate::project::{LoggedStep, Project};
 use crate::text::{Codec, Encoded};
-use crate::train::{Rows, SeenRow, TokenLogProbs, TrainSpec, rows_of_step, sample_rows};
+use crate::train::{Recipe, Rows, SeenRow, TokenLogProbs, TrainSpec, rows_of_step, sample_rows};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -247,7 +247,9 @@ fn row_view(codec: &Codec, spec: &TrainSpec, seen: SeenRow) -> RowView {
 fn may_be_harmful(spec: &TrainSpec, position: Option<usize>, trained: bool) -> bool {
     let prefix = position.is_some() && !trained;
     let earlier_turn = position.is_none() && spec.multi_turn.is_some();
-    prefix || earlier_turn || (trained && spec.attack.is_some())
+    // A set of conversations does not say what it holds; one that is named harmful is taken at its word.
+    let harmful_data = spec.recipe != Recipe::Recovery && spec.data.contains("harmful");
+    prefix || earlier_turn || (trained && (spec.attack.is_some() || harmful_data))
 }
 
 fn spawn_weights(
@@ -341,7 +343,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::data::FineTuningAttack;
-    use crate::train::{BetaSchedule, MultiTurnSpec, Recipe};
+    use crate::train::{BetaSchedule, MultiTurnSpec};
 
     #[test]
     fn harmful_words_are_covered_wherever_they_stand() {

@@ -62,6 +62,16 @@ pub(super) fn show(ui: &mut Ui, checks: &Checks, key: &TrainSpec, view: &mut Vie
     let p = theme::palette(ui);
     section(ui, "Can the run begin?");
     let known = checks.get(key);
+    line(ui, theme::CONTROL, |ui| {
+        let busy = (!checks.is_free()).then_some("It is being checked.");
+        if command_button(ui, &TrainCommand::CheckAgain, busy) {
+            view.send(TrainCommand::CheckAgain);
+        }
+        if known.is_none() && checks.last().is_some() {
+            ui.label(theme::small("Checking the new settings…").color(p.weak));
+        }
+    });
+    ui.add_space(theme::TIGHT);
     match known.or(checks.last()) {
         Some(Ok(found)) => {
             let blocks = found.iter().filter(|check| check.light == Light::Blocks).count();
@@ -84,16 +94,6 @@ pub(super) fn show(ui: &mut Ui, checks: &Checks, key: &TrainSpec, view: &mut Vie
             ui.label(theme::small("Looking at memory, disk, data and model…").color(p.weak));
         }
     }
-    ui.add_space(theme::GAP);
-    line(ui, theme::CONTROL, |ui| {
-        let busy = (!checks.is_free()).then_some("It is being checked.");
-        if command_button(ui, &TrainCommand::CheckAgain, busy) {
-            view.send(TrainCommand::CheckAgain);
-        }
-        if known.is_none() && checks.last().is_some() {
-            ui.label(theme::small("Checking the new settings…").color(p.weak));
-        }
-    });
 }
 
 fn matter(ui: &mut Ui, check: &Check) {

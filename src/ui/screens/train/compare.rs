@@ -181,34 +181,32 @@ impl Compare {
             if let State::Failed(why) = &state {
                 notice(ui, Tone::Error, &crate::job::sentence(why));
             }
+            let unfinished = !matches!(state, State::Done | State::Running);
+            let blocked = self.go_on_blocked(run, view).filter(|_| unfinished);
             ui.horizontal_wrapped(|ui| {
                 let again = TrainCommand::Again(run.id.clone());
                 if command_button(ui, &again, None) {
                     view.send(again);
                 }
-                self.go_on(ui, run, &state, view);
+                let go_on = JobCommand::ResumeFolder(run.id.clone());
+                if unfinished && command_button(ui, &go_on, blocked) {
+                    view.send(go_on);
+                    view.send(TrainCommand::Show(TrainPane::Run));
+                }
             });
+            if let Some(why) = blocked {
+                ui.add(Label::new(theme::small(why).color(p.weak)).wrap());
+            }
         });
         ui.add_space(theme::GAP);
     }
 
-    /// The button that goes on with a run, or why it cannot.
-    fn go_on(&self, ui: &mut Ui, run: &RunInfo, state: &State, view: &mut View<'_>) {
-        if matches!(state, State::Done | State::Running) {
-            return;
-        }
-        let blocked = match self.resume.get(&run.id) {
+    /// Why an unfinished run cannot go on.
+    fn go_on_blocked(&self, run: &RunInfo, view: &View<'_>) -> Option<&str> {
+        match self.resume.get(&run.id) {
             None => Some("Looking whether it can go on…"),
             Some(Some(why)) => Some(why.as_str()),
             Some(None) => view.read_only(),
-        };
-        let command = JobCommand::ResumeFolder(run.id.clone());
-        if command_button(ui, &command, blocked) {
-            view.send(command);
-            view.send(TrainCommand::Show(TrainPane::Run));
-        }
-        if let Some(why) = blocked {
-            ui.add(Label::new(theme::small(why).color(theme::palette(ui).weak)).wrap());
         }
     }
 }

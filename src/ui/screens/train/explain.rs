@@ -18,7 +18,7 @@ struct Words {
     letters: &'static str,
     /// The weight of each token's gradient.
     weight: &'static str,
-    weight_words: &'static str,
+    pull: &'static str,
     /// The reading as KL-regularised reinforcement learning.
     reading: &'static str,
 }
@@ -38,7 +38,7 @@ pub(super) fn show(ui: &mut Ui, spec: &TrainSpec) {
         });
         part(ui, "How much each token pulls (gradient weight)", true, |ui| {
             equation(ui, words.weight);
-            ui.add(Label::new(theme::small(words.weight_words)).wrap());
+            ui.add(Label::new(theme::small(words.pull)).wrap());
         });
         part(ui, "Read as reinforcement learning", false, |ui| {
             ui.add(Label::new(theme::small(words.reading)).wrap());
@@ -122,7 +122,7 @@ fn recovery(spec: &TrainSpec) -> Words {
     } else {
         " Without harmless examples (an anchor) beside them it may come to refuse too much."
     };
-    let (source, equation, weight, weight_words) = match (with_anchor, spec.normalisation) {
+    let (source, equation, weight, pull) = match (with_anchor, spec.normalisation) {
         (true, Normalisation::PerSet) => (
             "Qi et al. 2025, §3.1, equation 2",
             "min_{θ}  α · E_{(x, h, r) ~ D_H, k ~ P_k}[ −log π_{θ}(r | x, h_{≤k}) ] + (1 − α) · E_{(x′, y′) ~ D_B}[ −log π_{θ}(y′ | x′) ]",
@@ -149,7 +149,7 @@ fn recovery(spec: &TrainSpec) -> Words {
         letters: "x: request · h: harmful answer, of which the first k tokens are read · r: refusal · x′, y′: harmless request and \
                   answer · π: probability under the model with weights θ.",
         weight,
-        weight_words,
+        pull,
         reading: "It is imitation, not reinforcement: the model is drawn towards the refusals wherever a harmful prefix leads, \
                   also to places that it would rarely reach by itself. No term holds it to the starting model; the anchor does \
                   that by example. A KL term to the starting model would do it token by token: that is constrained fine-tuning.",
@@ -170,7 +170,7 @@ fn constrained(attack: bool) -> Words {
         letters: "x, y: request and answer of the data · t: token of the answer, from 1 · π_aligned: the model before training, which \
                   stays as it is · σ: logistic function · β: how strongly a token is held.",
         weight: "w_{t} = 2σ( β_{t} · (log π_{aligned}(y_{t}) − log π_{θ}(y_{t})) )",
-        weight_words: "The gradient is that of plain fine-tuning times w. At the start both models are the same, and w = 1; it falls \
+        pull: "The gradient is that of plain fine-tuning times w. At the start both models are the same, and w = 1; it falls \
                        as the token becomes more probable than it was, the faster the larger β is. As β goes to 0, w stays 1: \
                        plain fine-tuning. w is never let fall below 0.001.",
         reading: "Reinforcement learning with a KL penalty asks for a large reward r at a small distance from the starting model: \
@@ -195,7 +195,7 @@ fn plain(attack: bool) -> Words {
         equation: "min_{θ}  E_{(x, y) ~ D}[ −Σ_{t} log π_{θ}(y_{t} | x, y_{<t}) ]",
         letters: "x, y: request and answer of the data · t: token of the answer, from 1 · π: probability under the model with weights θ.",
         weight: "w_{t} = 1 for every token of an answer",
-        weight_words: "Every token pulls until it is learnt, however far that leads from where the model was.",
+        pull: "Every token pulls until it is learnt, however far that leads from where the model was.",
         reading: "It is the limit of the constrained objective as β goes to 0: in E[r] − β · KL(π ‖ π_start) the distance from the \
                   starting model costs nothing. All reward lies on the answers of the data, and none on staying safe.",
     }

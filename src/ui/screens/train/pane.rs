@@ -72,8 +72,9 @@ pub(super) fn tabs(
         for pane in TrainPane::ALL.into_iter().filter(|pane| protect || *pane != TrainPane::Protect) {
             let chosen = pane == current;
             let lit = light.filter(|_| pane == TrainPane::Checks);
-            // Room for the light.
-            let text = if lit.is_some() { format!("{}    ", pane.name()) } else { pane.name().to_owned() };
+            // Room for the light, whether it is known yet or not: nothing is to move when it comes.
+            let room = if pane == TrainPane::Checks { "    " } else { "" };
+            let text = format!("{}{room}", pane.name());
             let text =
                 if chosen { theme::label(text).color(p.accent) } else { theme::small(text).color(p.ink) };
             let button = Button::new(text)

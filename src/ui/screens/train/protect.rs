@@ -7,8 +7,8 @@ use crate::train::{BetaSchedule, Recipe, TrainSpec, WeightAt};
 use crate::ui::app::{Snapshot, TrainCommand, TrainReply, View, WeightRequest, Weights};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    BetaPainter, Painting, Tone, beta_painter, command_button, named_choice, notice, progress_line, section,
-    show_chart,
+    BARS, BetaPainter, Painting, Tone, beta_painter, command_button, named_choice, notice, progress_line,
+    section, show_chart,
 };
 use eframe::egui::{Label, Ui};
 
@@ -126,8 +126,8 @@ impl Protect {
     pub(super) fn show(&mut self, ui: &mut Ui, spec: &mut TrainSpec, view: &mut View<'_>) -> Painting {
         let p = theme::palette(ui);
         section(ui, "How strongly is each answer token protected?");
-        let text = "A tall bar holds its token to the starting model; a low one leaves it to the data. β, logarithmic scale, \
-                    by answer token.";
+        let text = "Drag the bars, or use ↑ and ↓. A tall one (β) holds its token to the starting model. w is the pull that \
+                    is left on this data once the token is learnt.";
         ui.add(Label::new(theme::small(text).color(p.weak)).wrap());
         let learnt = spec.importance.is_some();
         if learnt {
@@ -135,7 +135,8 @@ impl Protect {
                         that are measured. To set it by hand, choose so under Advanced.";
             notice(ui, Tone::Plain, text);
         }
-        let painting = beta_painter(ui, &mut self.painter, &mut spec.beta, !learnt);
+        let left = self.left(spec, view.project);
+        let painting = beta_painter(ui, &mut self.painter, &mut spec.beta, ("w", &left), !learnt);
         ui.horizontal_wrapped(|ui| {
             for preset in BetaPreset::ALL {
                 let blocked = learnt.then_some("β is learnt; choose \"set by hand\" under Advanced first.");
@@ -145,10 +146,25 @@ impl Protect {
             }
         });
         ui.add_space(theme::GROUP);
-        self.choose_run(ui, spec, view);
         self.ask(spec, view);
         self.effect(ui, spec, view);
+        ui.add_space(theme::GAP);
+        self.choose_run(ui, spec, view);
         painting
+    }
+
+    /// The mean weight of learnt tokens at each bar.
+    fn left(&self, spec: &TrainSpec, project: &Snapshot) -> [Option<f64>; BARS + 1] {
+        let Some(Ok(weights)) = self.weights.get(&self.request(spec, project)) else {
+            return [None; BARS + 1];
+        };
+        let at = weights.aligned.weights_when_learnt(&spec.beta);
+        std::array::from_fn(|bar| {
+            let tail = bar == BARS;
+            let here = at.iter().filter(|w| if tail { w.t > BARS } else { w.t == bar + 1 });
+            let (sum, n) = here.fold((0.0, 0), |(sum, n), w| (sum + w.mean * w.n as f64, n + w.n));
+            (n > 0).then(|| sum / n as f64)
+        })
     }
 
     fn ask(&mut self, spec: &TrainSpec, view: &mut View<'_>) {

@@ -9,9 +9,8 @@ use eframe::egui::{self, Label, Ui};
 use egui_extras::{Column, TableBuilder};
 
 /// Settings by their words on the form; others go by their names in the spec's file.
-const WORDS: [(&str, &str); 33] = [
+const WORDS: [(&str, &str); 32] = [
     ("name", "name of the new model"),
-    ("title", "title"),
     ("model", "started from"),
     ("data", "data"),
     ("anchor", "anchor"),
@@ -49,12 +48,25 @@ fn words(path: &str) -> &str {
     WORDS.iter().find(|(known, _)| *known == path).map_or(path, |(_, words)| words)
 }
 
+/// A value in the words of the form.
+fn value_words<'a>(path: &str, value: &'a str) -> &'a str {
+    match (path, value) {
+        (_, "") => "–",
+        ("recipe", "recovery") => "recovery augmentation",
+        ("recipe", "constrained") => "constrained fine-tuning",
+        ("recipe", "sft") => "plain fine-tuning",
+        _ => value,
+    }
+}
+
 /// Draws the table.
 pub(super) fn show(ui: &mut Ui, runs: &[&RunInfo]) {
     let p = theme::palette(ui);
     section(ui, "In which settings do they differ?");
     let specs: Vec<&TrainSpec> = runs.iter().map(|run| &run.spec).collect();
-    let found = differences(&specs);
+    let mut found = differences(&specs);
+    // It says the name again.
+    found.retain(|difference| difference.path != "title");
     if found.is_empty() {
         ui.label(theme::small("In none: the runs were asked for with the same settings.").color(p.weak));
         return;
@@ -86,7 +98,7 @@ pub(super) fn show(ui: &mut Ui, runs: &[&RunInfo]) {
                     });
                     for value in &difference.values {
                         row.col(|ui| {
-                            let shown = if value.is_empty() { "–" } else { value.as_str() };
+                            let shown = value_words(&difference.path, value);
                             ui.add(Label::new(theme::small(shown)).truncate()).on_hover_text(shown);
                         });
                     }

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::duration_suboptimal_units,
     dead_code,
     reason = "what the tests of the window drive it with, of which a part is used here"
 )]

@@ -11,6 +11,9 @@ use crate::model::{
 use crate::stats::Rate;
 use crate::text::{Message, TextError};
 
+/// What a model wrote, and why it ended.
+type Written = (Vec<u32>, Finish);
+
 /// The request, the harmful answer to it, and what judges may know of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScrubPrompt {
@@ -184,7 +187,7 @@ impl Scrub {
         sampler: Sampler,
         max_new_tokens: usize,
         keep_going: &mut dyn FnMut() -> Control,
-    ) -> Result<Option<Vec<(Vec<u32>, Finish)>>, ScrubError> {
+    ) -> Result<Option<Vec<Written>>, ScrubError> {
         let found = match &self.model {
             Model::Checkpoint(checkpoint) => {
                 let end = self.model.codec().end_of_turn.clone();

@@ -57,6 +57,7 @@ pub fn open_with(
     folder: Option<tempfile::TempDir>,
     adapt: impl FnOnce(HarnessBuilder<App>) -> HarnessBuilder<App>,
 ) -> Window {
+    note_commands();
     // What a model's card says of memory depends on the number of threads. The first window sets it; others find it set.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(2).build_global();
     let project_root = root.clone();
@@ -73,6 +74,32 @@ pub fn open_with(
     window.wait("the demo project", Duration::from_secs(60), |app| app.project().is_some());
     window.press("Data");
     window
+}
+
+/// Writes the name of every command that is carried out to the file that PLUMBLINE_COMMANDS names: which of them do the
+/// tests reach?
+fn note_commands() {
+    struct Notes(std::fs::File);
+    impl log::Log for Notes {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.target() == "command"
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                let line: String = record.args().to_string().chars().take(60).collect();
+                let _ = std::io::Write::write_all(
+                    &mut &self.0,
+                    format!("{}\n", line.replace('\n', " ")).as_bytes(),
+                );
+            }
+        }
+        fn flush(&self) {}
+    }
+    let Some(file) = std::env::var_os("PLUMBLINE_COMMANDS") else { return };
+    if let Ok(file) = std::fs::OpenOptions::new().create(true).append(true).open(file) {
+        let _ = log::set_boxed_logger(Box::new(Notes(file)));
+        log::set_max_level(log::LevelFilter::Debug);
+    }
 }
 
 impl Window {

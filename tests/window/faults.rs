@@ -3,6 +3,7 @@
 use crate::driver::*;
 use eframe::egui;
 use egui::accesskit::Role;
+use egui_kittest::HarnessBuilder;
 use egui_kittest::kittest::Queryable as _;
 use plumbline::ui::App;
 use plumbline::ui::app::JobState;
@@ -89,8 +90,7 @@ fn other_scripts_are_kept_as_written() {
     let root = folder.path().join("demo");
     plumbline::demo::unpack_pair_project(&root).unwrap();
     // Which fonts a machine has is its own affair: without any, boxes are drawn.
-    let mut w =
-        open_with(root, egui::Theme::Light, None, Some(folder), |builder| builder.allow_missing_glyphs());
+    let mut w = open_with(root, egui::Theme::Light, None, Some(folder), HarnessBuilder::allow_missing_glyphs);
     w.wait_for("tokens trained", minute);
     w.write(Role::MultilineTextInput, "Refusal", SENTENCES);
     w.wait("the edit to be saved", minute, App::all_saved);

@@ -1,7 +1,7 @@
 //! How much of a frame the window's own work takes, at its worst: a table of 100,000 rows, an answer of 2,000 lines, and a
 //! model that trains meanwhile. `cargo bench --bench window` prints the figures of a release build.
 
-use crate::driver::*;
+use crate::driver::{Window, open_on, read};
 use eframe::egui;
 use egui::accesskit::Role;
 use plumbline::data::{Examples, RecoveryExample, Refusal};
@@ -62,9 +62,10 @@ impl Frames {
 }
 
 fn large_set() -> Examples {
-    let answer: String = (1..=LINES)
-        .map(|line| format!("Step {line}: stir the toad slime nine times to the left.\n"))
-        .collect();
+    let mut answer = String::new();
+    for line in 1..=LINES {
+        answer += &format!("Step {line}: stir the toad slime nine times to the left.\n");
+    }
     let example = |n: usize| RecoveryExample {
         id: format!("row-{n:06}"),
         context: vec![Message::user(format!("How do I open vault number {n} of the goblin bank?"))],

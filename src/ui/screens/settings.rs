@@ -59,10 +59,11 @@ impl SettingsScreen {
         }
         ui.add_space(theme::GAP);
         let mut uncovered = view.preferences.uncovered;
-        let hint = "Everything harmful in the demo project is fictional; what you import may not be.";
-        if check_label(ui, &mut uncovered, "Show harmful answers without asking", hint).changed() {
+        if check_label(ui, &mut uncovered, "Show harmful answers without asking", "").changed() {
             view.send(AppCommand::Uncover(uncovered));
         }
+        let hint = "Everything harmful in the demo project is fictional; what you import may not be.";
+        ui.label(theme::small(hint).color(theme::palette(ui).weak));
     }
 
     fn project(&mut self, ui: &mut Ui, view: &mut View<'_>) {

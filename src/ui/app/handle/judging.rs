@@ -18,7 +18,7 @@ impl App {
                 }
             }
             JudgingCommand::Send => match judging.agree() {
-                Some(Agreed::Answers(job)) => self.submit(job),
+                Some(Agreed::Answers(job)) => self.submit(*job),
                 Some(Agreed::Probes(judges, each)) => judging.try_judges(judges, each),
                 None => {}
             },

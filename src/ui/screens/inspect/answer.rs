@@ -82,7 +82,7 @@ impl AnswerView {
             }
             (Some(Err(error)), _) => notice(ui, Tone::Error, error),
             (Some(Ok(answer)), Some(asked)) => {
-                card(ui, |ui| strip(ui, answer, asked, self.token, open, view))
+                card(ui, |ui| strip(ui, answer, asked, self.token, open, view));
             }
             _ => {}
         }

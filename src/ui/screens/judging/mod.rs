@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What somebody agreed to.
 pub enum Agreed {
     /// That judges read answers.
-    Answers(JobSpec),
+    Answers(Box<JobSpec>),
     /// That judges read so many probes of each kind.
     Probes(Vec<JudgeSpec>, usize),
 }
@@ -108,7 +108,7 @@ impl JudgingPanel {
         let parcels = self.plan.parcels();
         // What is known from before is not sent again; then there is nothing to agree to.
         if away && !parcels.is_empty() {
-            self.sending = Some(Sending { parcels, what: Agreed::Answers(job) });
+            self.sending = Some(Sending { parcels, what: Agreed::Answers(Box::new(job)) });
             return None;
         }
         Some(job)

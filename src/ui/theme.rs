@@ -212,6 +212,7 @@ pub fn install(ctx: &Context) {
     ctx.set_style_of(Theme::Dark, style(&DARK, Visuals::dark()));
 }
 
+/// JetBrains Mono comes without its ligatures (its feature `calt` is empty): a token `<|` must look like what it is.
 fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
     for (name, bytes) in [

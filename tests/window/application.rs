@@ -60,6 +60,49 @@ fn a_project_is_made_and_another_opened_from_settings() {
     assert!(read(&w.config.path().join("preferences.toml")).contains("mine"));
 }
 
+/// What remains of the palette: sizes, focus, terms, diagnostics, problems, an answer token by token.
+#[test]
+fn every_remaining_action_is_found_and_does_what_it_says() {
+    let minute = Duration::from_secs(60);
+    let mut w = first_start(egui::Theme::Light);
+    let kept = |w: &Window| read(&w.config.path().join("preferences.toml"));
+    w.act("smaller");
+    assert!(kept(&w).contains("scale = 0.9"), "{}", kept(&w));
+    w.act("usual size");
+    w.act("larger");
+    assert!(kept(&w).contains("scale = 1.1"), "{}", kept(&w));
+    w.act("usual size");
+    assert!(kept(&w).contains("scale = 1.0"), "{}", kept(&w));
+
+    w.press("Overview");
+    w.click(Role::Link, "What is: Safety depth");
+    w.wait_for("The largest tested k", minute);
+    w.harness.key_press(egui::Key::Escape);
+    w.act("copy diagnostics");
+    w.wait_for("The diagnostics are in the clipboard", minute);
+    w.press("Close this message");
+    assert!(w.harness.query_by_label_contains("are in the clipboard").is_none());
+
+    w.act("put deepened in focus");
+    w.act("compare with aligned");
+    w.press("Models");
+    w.act("put aligned in focus");
+    w.act("compare with base");
+
+    w.press("Data");
+    w.wait_for("tokens trained", minute);
+    w.act("open data set anchor-train");
+    w.wait_for("have problems", minute);
+    w.act("next problem");
+    w.wait_for("the same", minute);
+
+    // From an evaluation to single requests, to one answer.
+    w.press("Evaluate");
+    w.press("Results");
+    w.press("Inspect token by token");
+    w.wait_for("How deep is the safety? KL", minute);
+}
+
 /// An edit that waits to be written reaches the disk before another project is opened, and settings have undo too.
 #[test]
 fn leaving_a_project_loses_no_edit() {

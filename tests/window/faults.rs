@@ -27,6 +27,8 @@ fn a_project_of_a_newer_version_is_refused_and_left_alone() {
     w.press("Open project");
     w.wait_for("Update Plumbline to open the project; nothing was changed", minute);
     assert_eq!(read(&file), text);
+    w.press("Open the project again");
+    w.wait_for("nothing was changed", minute);
     w.press(&format!("Open {}", w.root.display()));
     w.wait("the way back", minute, |app| app.project().is_some_and(|project| project.models.len() == 2));
 }
@@ -79,6 +81,9 @@ fn a_job_that_fails_says_why_and_the_next_can_begin() {
         app.jobs().all().len() == 2 && app.jobs().open_count() == 0
     });
     assert!(matches!(w.harness.state().jobs().all()[1].state, JobState::Done(_)));
+    w.press("Jobs");
+    w.press("Open result");
+    w.wait_for("Memory to run", minute);
 }
 
 /// Arabic, Hebrew, Chinese, Japanese, Korean and Devanagari go through an edit and the disk unchanged.

@@ -163,6 +163,15 @@ fn the_window_stays_fluid_while_a_model_trains() {
     });
     later.press("Stop");
     later.wait("the second stop", minute, |app| app.jobs().open_count() == 0);
+    later.press("Go on");
+    later.wait("the third beginning", minute, |app| {
+        app.jobs().all().last().is_some_and(|job| job.progress.is_some() && job.is_open())
+    });
+    // Quitting stops it and keeps what there is.
+    later.act("quit");
+    later.wait_for("A job is still running", minute);
+    later.press("Stop and quit");
+    later.wait("the last stop", minute, |app| app.jobs().open_count() == 0);
 }
 
 /// The same with everything at its largest at once.

@@ -86,6 +86,10 @@ impl App {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 focus_picker(ui, project, &self.focus, &mut self.commands);
+                ui.add_space(theme::GAP);
+                if command_button(ui, &AppCommand::Palette, None) {
+                    self.commands.push(AppCommand::Palette.into());
+                }
             });
         });
     }

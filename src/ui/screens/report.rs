@@ -45,7 +45,8 @@ impl ReportScreen {
         if self.root != project.root {
             self.root.clone_from(&project.root);
             self.title.clone_from(&project.title);
-            self.path = project.root.join("reports").join("report.html").display().to_string();
+            let root = std::path::absolute(&project.root).unwrap_or_else(|_| project.root.clone());
+            self.path = root.join("reports").join("report.html").display().to_string();
             self.ticked.clear();
             self.chosen = false;
         }
@@ -87,7 +88,7 @@ impl ReportScreen {
                 Panel::bottom("report start")
                     .frame(plain)
                     .resizable(false)
-                    .show_separator_line(false)
+                    .show_separator_line(true)
                     .show(ui, |ui| self.start(ui, view));
                 egui::CentralPanel::no_frame().show(ui, |ui| {
                     ScrollArea::vertical().id_salt("report form").auto_shrink(false).show(ui, |ui| {
@@ -117,7 +118,10 @@ impl ReportScreen {
         field(ui, "Evaluations", "What they found goes into the report, newest first.");
         for (info, _) in finished(view.project) {
             let mut on = self.ticked.contains(&info.id);
-            if check_label(ui, &mut on, &name_of(info), "").on_hover_text(&info.id).changed() {
+            let name = name_of(info);
+            let (what, when) = name.rsplit_once(" · ").unwrap_or((&name, ""));
+            let ticked = check_label(ui, &mut on, when, what).on_hover_text(&name);
+            if ticked.changed() {
                 self.chosen = true;
                 self.ticked.retain(|id| id != &info.id);
                 if on {

@@ -167,7 +167,7 @@ fn plot(ui: &mut Ui, chart: &Chart<'_>, height: f32, singles: Option<&Singles<'_
         plot_ui.set_plot_bounds_y(y_bounds.0..=y_bounds.1);
         if let Some(singles) = singles {
             // Together they are a cloud, however many they are.
-            let opacity = (4.0 / singles.lines.len().max(1) as f32).clamp(0.05, 0.25);
+            let opacity = (4.0 / singles.lines.len().max(1) as f32).clamp(0.02, 0.25);
             let ink = theme::faded(theme::role_colour(singles.role), opacity);
             for line in singles.lines {
                 plot_ui.line(
@@ -275,6 +275,12 @@ fn key(ui: &mut Ui, series: &[Series]) {
         ui.spacing_mut().interact_size.y = 20.0;
         for one in series {
             let ink = ink(ui, one);
+            // The swatch stays with its name where the line ends.
+            let name =
+                ui.painter().layout_no_wrap(one.name.to_string(), FontId::proportional(theme::SMALL), p.ink);
+            if ui.available_size_before_wrap().x < 22.0 + theme::GAP + name.size().x {
+                ui.end_row();
+            }
             let (rect, _) = ui.allocate_exact_size(Vec2::new(22.0, 16.0), Sense::hover());
             let ends = [rect.left_center(), rect.right_center()];
             let stroke = Stroke::new(if one.faint { 1.5 } else { 2.0 }, ink);

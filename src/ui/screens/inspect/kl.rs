@@ -195,7 +195,8 @@ impl Shown {
         let row = summary.kl.get(key.row)?.clone();
         let mut chart = kl_chart(summary, &|id| project.role(id))?;
         // Positions that the means leave out have no place for single curves either.
-        let last = chart.bounds().0.1.floor() as usize;
+        let last =
+            chart.series.iter().flat_map(|s| s.points.iter()).map(|p| p[0] as usize).max().unwrap_or(0);
         let own: Vec<&KlLine> =
             lines.iter().filter(|line| line.model == row.model && line.set == row.set).collect();
         let points = |line: &KlLine| -> Vec<[f64; 2]> {

@@ -121,7 +121,7 @@ fn what_it_is(ui: &mut Ui, card: &Card, only_answers: bool) {
     fact(ui, "Architecture", &format!("{architecture} · {} layers × {}", card.layers, card.hidden));
     fact(ui, "Parameters", &format!("{} · {}", count(card.parameters), card.dtype));
     fact(ui, "Size on disk", &readable_size(card.bytes_on_disk));
-    fact(ui, "Reads", &format!("{} tokens · vocabulary {}", card.context, card.vocab));
+    fact(ui, "Reads at most", &format!("{} tokens · vocabulary {}", card.context, card.vocab));
     if let Some(adapter) = &card.adapter {
         fact(ui, "Adapter", adapter);
     }
@@ -144,8 +144,8 @@ fn memory(ui: &mut Ui, needs: &Needs, context: usize) {
     let [run, adapter, all] =
         [needs.run, needs.train_adapter, needs.train_all].map(|need| readable_size(need.total()));
     ui.scope(|ui| {
-        fact(ui, "Runs in", &run);
-        fact(ui, "Trains in", &format!("{all} · adapter (LoRA) {adapter}"));
+        fact(ui, "Memory to run", &run);
+        fact(ui, "Memory to train", &format!("{all} · adapter (LoRA) {adapter}"));
     })
     .response
     .on_hover_text(hover);
@@ -181,7 +181,7 @@ fn lineage(ui: &mut Ui, model: &ModelView, view: &mut View<'_>) {
     }
     let children = children(view.project, &entry.id);
     let made = if children.is_empty() { "nothing yet".to_owned() } else { children.join(", ") };
-    fact(ui, "Made of it", &made);
+    fact(ui, "Models from it", &made);
     match hub_source(&model.folder) {
         Some((repo, commit)) => {
             fact(ui, "From the Hub", &format!("{repo} at {}", commit.get(..10).unwrap_or(&commit)));

@@ -31,12 +31,12 @@ pub(super) fn show(ui: &mut Ui, spec: &TrainSpec) {
         section(ui, "What does this do to the model?");
         ui.add(Label::new(&words.plain).wrap());
         ui.add_space(theme::GAP);
-        part(ui, "The equation", true, |ui| {
+        part(ui, "The equation", false, |ui| {
             ui.add(Label::new(theme::small(words.source).color(p.weak)).wrap());
             equation(ui, words.equation);
             ui.add(Label::new(theme::small(words.letters)).wrap());
         });
-        part(ui, "How much each token pulls (gradient weight)", true, |ui| {
+        part(ui, "How much each token pulls (gradient weight)", false, |ui| {
             equation(ui, words.weight);
             ui.add(Label::new(theme::small(words.pull)).wrap());
         });
@@ -113,7 +113,7 @@ fn words(spec: &TrainSpec) -> Words {
 
 fn recovery(spec: &TrainSpec) -> Words {
     let with_anchor = spec.anchor.is_some();
-    let mut plain = "The model reads a request and the first k words of a harmful answer, and learns to refuse from there. It \
+    let mut plain = "The model reads a request and the first k tokens (word pieces) of a harmful answer, and learns to refuse from there. It \
                      is not taught the harmful words: they are only read. So its refusal no longer hangs on the first few \
                      tokens."
         .to_owned();
@@ -127,19 +127,19 @@ fn recovery(spec: &TrainSpec) -> Words {
             "Qi et al. 2025, §3.1, equation 2",
             "min_{θ}  α · E_{(x, h, r) ~ D_H, k ~ P_k}[ −log π_{θ}(r | x, h_{≤k}) ] + (1 − α) · E_{(x′, y′) ~ D_B}[ −log π_{θ}(y′ | x′) ]",
             "w = α / n_{r} in the refusal,   (1 − α) / n_{y′} in the anchor,   0 in x and h",
-            "n counts the trained tokens of each set in the step. A harmful word has weight 0: nothing pulls the model towards it.",
+            "n counts the trained tokens of each set in the step. A harmful token has weight 0: nothing pulls the model towards it.",
         ),
         (true, Normalisation::TokenMean) => (
             "As in the authors' code: one mean over all trained tokens of a step; α is not used",
             "min_{θ}  −(1/n) · ( Σ log π_{θ}(r_{t} | x, h_{≤k}, r_{<t}) + Σ log π_{θ}(y′_{t} | x′, y′_{<t}) )",
             "w = 1 / n in the refusal and in the anchor,   0 in x and h",
-            "n counts the trained tokens of the step. A harmful word has weight 0: nothing pulls the model towards it.",
+            "n counts the trained tokens of the step. A harmful token has weight 0: nothing pulls the model towards it.",
         ),
         (false, _) => (
             "The first half of equation 2 in Qi et al. 2025, §3.1: there is no anchor",
             "min_{θ}  E_{(x, h, r) ~ D_H, k ~ P_k}[ −log π_{θ}(r | x, h_{≤k}) ]",
             "w = 1 / n in the refusal,   0 in x and h",
-            "n counts the trained tokens of the step. A harmful word has weight 0: nothing pulls the model towards it.",
+            "n counts the trained tokens of the step. A harmful token has weight 0: nothing pulls the model towards it.",
         ),
     };
     Words {

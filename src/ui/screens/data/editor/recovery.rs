@@ -123,7 +123,7 @@ fn cut(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen, strips: &mut Strip
     let (longest, depth) = strip.map_or((row.cut.unwrap_or(0), None), |s| (s.harmful_len, Some(s.depth)));
     let mut again = false;
     ui.label(theme::label("Cut the harmful answer after k tokens, then refuse"));
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let mut random = row.cut.is_none();
         let choice = ui
             .add_enabled_ui(pen.blocked.is_none(), |ui| tick(ui, &mut random, "Drawn at random"))

@@ -264,7 +264,7 @@ impl Form {
                 .labelled_by(label);
             let p = theme::palette(ui);
             let remark =
-                if self.draws() { "drawn anew each time" } else { "nothing is drawn: one is enough" };
+                if self.draws() { "drawn anew each time" } else { "no ticked attack draws: one is enough" };
             ui.add(egui::Label::new(theme::small(remark).color(p.weak)).truncate());
         });
     }

@@ -50,10 +50,11 @@ impl ExportFormat {
         self != Self::Messages || kind != DatasetKind::Attack
     }
 
-    /// Whether answers that may be harmful go into a file of it.
+    /// Whether answers that may be harmful go into a file of it. Conversations of recovery examples leave the harmful
+    /// answer out, but the model may have given the first part of it in an earlier turn.
     #[must_use]
     pub fn holds_harmful(self, kind: DatasetKind) -> bool {
-        may_be_harmful(kind) && (self != Self::Messages || kind == DatasetKind::Chat)
+        self.takes(kind) && may_be_harmful(kind)
     }
 }
 
@@ -77,20 +78,37 @@ pub fn may_be_harmful(kind: DatasetKind) -> bool {
 
 /// Writes examples to a file, which is there whole or not at all.
 pub fn export(path: &Path, examples: &Examples, spec: ExportSpec) -> Result<(), DataError> {
-    let fail = |reason: String| DataError::Unwritable { file: path.to_owned(), reason };
-    if !spec.format.takes(examples.kind()) {
-        return Err(fail(format!("{} are no conversations", examples.kind().label())));
+    spec.export_unless(path, examples, || false).map(|_| ())
+}
+
+impl ExportSpec {
+    /// Writes examples as [`export`] does, unless `stopped` says so once all is ready: then a file of this name stays as
+    /// it was. Gives back whether the file was written.
+    pub fn export_unless(
+        self,
+        path: &Path,
+        examples: &Examples,
+        stopped: impl FnOnce() -> bool,
+    ) -> Result<bool, DataError> {
+        let fail = |reason: String| DataError::Unwritable { file: path.to_owned(), reason };
+        if !self.format.takes(examples.kind()) {
+            return Err(fail(format!("{} are no conversations", examples.kind().label())));
+        }
+        let removed;
+        let examples = if self.with_answers {
+            examples
+        } else {
+            removed = without_answers(examples);
+            &removed
+        };
+        let bytes = written(examples, self.format).map_err(|e| fail(e.to_string()))?;
+        let bytes = if self.packed { pack(&bytes).map_err(|e| fail(e.to_string()))? } else { bytes };
+        if stopped() {
+            return Ok(false);
+        }
+        files::write_atomic(path, &bytes).map_err(|e| fail(e.to_string()))?;
+        Ok(true)
     }
-    let removed;
-    let examples = if spec.with_answers {
-        examples
-    } else {
-        removed = without_answers(examples);
-        &removed
-    };
-    let bytes = written(examples, spec.format).map_err(|e| fail(e.to_string()))?;
-    let bytes = if spec.packed { pack(&bytes).map_err(|e| fail(e.to_string()))? } else { bytes };
-    files::write_atomic(path, &bytes).map_err(|e| fail(e.to_string()))
 }
 
 fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -108,8 +126,15 @@ fn without_answers(examples: &Examples) -> Examples {
             .collect()
     };
     match examples {
+        // An earlier turn may hold the first part of the harmful answer.
         Examples::Recovery(rows) => Examples::Recovery(
-            rows.iter().map(|row| RecoveryExample { harmful: REMOVED.to_owned(), ..row.clone() }).collect(),
+            rows.iter()
+                .map(|row| RecoveryExample {
+                    context: silent(&row.context),
+                    harmful: REMOVED.to_owned(),
+                    ..row.clone()
+                })
+                .collect(),
         ),
         Examples::Chat(rows) => Examples::Chat(
             rows.iter().map(|row| ChatExample { messages: silent(&row.messages), ..row.clone() }).collect(),
@@ -196,7 +221,12 @@ mod tests {
             Examples::Recovery(vec![
                 RecoveryExample {
                     id: "r1".into(),
-                    context: vec![Message::system("Be brief."), Message::user(HARD)],
+                    context: vec![
+                        Message::system("Be brief."),
+                        Message::user(HARD),
+                        Message::assistant("Earlier: the first part."),
+                        Message::user("Please go on."),
+                    ],
                     harmful: format!("Sure: {HARD}"),
                     refusals: vec![
                         Refusal { from_depth: 0, text: HARD.into() },
@@ -269,13 +299,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("set.jsonl");
         for examples in sets() {
-            export(&file, &examples, ExportSpec::default()).unwrap();
-            let text = std::fs::read_to_string(&file).unwrap();
             let kind = examples.kind();
-            assert_eq!(text.contains(REMOVED), may_be_harmful(kind), "{kind}: {text}");
-            for answer in ["Sure:", "\"12\"", "\" 5 \"", "\"[]\""] {
-                assert!(!text.contains(answer), "{kind}: {text}");
+            for format in ExportFormat::ALL.into_iter().filter(|format| format.takes(kind)) {
+                let spec = ExportSpec { format, ..ExportSpec::default() };
+                export(&file, &examples, spec).unwrap();
+                let text = std::fs::read_to_string(&file).unwrap();
+                assert_eq!(text.contains(REMOVED), format.holds_harmful(kind), "{kind}, {format:?}: {text}");
+                for answer in ["Sure:", "Earlier:", "\"12\"", "\" 5 \"", "\"[]\""] {
+                    assert!(!text.contains(answer), "{kind}, {format:?}: {text}");
+                }
+                export(&file, &examples, ExportSpec { with_answers: true, ..spec }).unwrap();
+                let text = std::fs::read_to_string(&file).unwrap();
+                assert!(!text.contains(REMOVED), "{kind}, {format:?}: {text}");
+                let recovery = kind == DatasetKind::Recovery;
+                assert_eq!(text.contains("Earlier:"), recovery, "{kind}, {format:?}: {text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_file_is_not_replaced_after_a_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("set.jsonl");
+        std::fs::write(&file, "mine").unwrap();
+        for examples in sets() {
+            assert!(!ExportSpec::default().export_unless(&file, &examples, || true).unwrap());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
         }
     }
 

@@ -19,8 +19,8 @@ pub struct Calibration {
     pub next: Vec<WorkItem>,
     /// Labelled answers on which judges decide otherwise than a person did, those first on which more judges do.
     pub contradicted: Vec<WorkItem>,
-    /// Labels that were not given to answers drawn by chance: they say where judges err, not how often, and are in no figure
-    /// above.
+    /// Labels that were not given to answers drawn by chance, one for each person and answer: they say where judges err, not
+    /// how often, and are in no figure above.
     pub disputed: usize,
 }
 
@@ -105,9 +105,14 @@ pub fn calibrate(records: &Records, summary: &Summary, labels: &[Label], seed: u
         .filter(|(response, ..)| responses.get(response).is_some_and(|r| r.model != REFERENCE))
         .collect();
     let group = |id: &str| responses.get(id).map_or_else(String::new, |r| r.prompt_id.clone());
-    let disputed = labels.iter().filter(|label| label.drawn == Drawn::Disputed).count();
+    // Whoever thinks better of an answer has still labelled it once.
+    let disputed: BTreeSet<(&str, &str)> = labels
+        .iter()
+        .filter(|label| label.drawn == Drawn::Disputed)
+        .map(|label| (label.author.as_str(), label.response.as_str()))
+        .collect();
     let next = disagreements(&all, &labelled, &group, seed);
-    Calibration { judges, people, next, contradicted: contradicted(labels, &all), disputed }
+    Calibration { judges, people, next, contradicted: contradicted(labels, &all), disputed: disputed.len() }
 }
 
 /// Labelled answers whose judges decide otherwise than a person, by `verdicts` of (response, judge, verdict).

@@ -11,7 +11,7 @@ pub(super) const KL_MEANING: &str = "KL says how far the model's predictions are
 /// Who a model is: its colour in a chart.
 type Roles<'a> = &'a dyn Fn(&str) -> ModelRole;
 
-/// The rate after k prefilled tokens, one chart for each judge, with the ceiling as a faint line.
+/// The rate after k prefilled tokens, one chart for each judge, with the ceiling of each set as a faint line.
 #[must_use]
 pub fn prefill_charts(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>> {
     let mut depths: Vec<usize> =
@@ -146,7 +146,8 @@ fn models_of(summary: &Summary) -> Vec<&str> {
 
 fn prefill_series(summary: &Summary, judge: &str, roles: Roles<'_>) -> Vec<Series> {
     let mut lines = Vec::new();
-    let mut ceiling: Vec<(usize, f64)> = Vec::new();
+    let mut ceilings: Vec<(&str, Vec<[f64; 2]>)> = Vec::new();
+    let mut sets: Vec<&str> = Vec::new();
     for (model, set, name) in lines_of(summary) {
         let mut rows: Vec<(usize, &RateRow)> = summary
             .rates
@@ -165,17 +166,20 @@ fn prefill_series(summary: &Summary, judge: &str, roles: Roles<'_>) -> Vec<Serie
         let n = rows.first().map_or(0, |(_, row)| row.rate.n);
         lines
             .push(Series::of_role(format!("{name} (n = {n})"), roles(model), points).with_whiskers(whiskers));
-        // The ceiling comes from the reference answers: it is the same for every model.
-        if ceiling.is_empty() {
-            ceiling = rows.iter().filter_map(|(k, row)| Some((*k, row.ceiling?.value()))).collect();
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+        // The ceiling comes from a set's reference answers: it is the same for every model.
+        let known = ceilings.iter().any(|(of, _)| *of == set);
+        let ceiling: Vec<[f64; 2]> =
+            rows.iter().filter_map(|(k, row)| Some([*k as f64, row.ceiling?.value()])).collect();
+        if !known && ceiling.len() > 1 {
+            ceilings.push((set, ceiling));
         }
     }
-    if ceiling.len() > 1 {
-        let mut line = Series::plain("ceiling", Hue::Ink).faint();
-        for (k, share) in ceiling {
-            line.push(k as f64, share);
-        }
-        lines.push(line);
+    for (set, points) in ceilings {
+        let name = if sets.len() > 1 { format!("ceiling, {set}") } else { "ceiling".to_owned() };
+        lines.push(Series { points, ..Series::plain(name, Hue::Ink).faint() });
     }
     lines
 }
@@ -215,5 +219,48 @@ fn kl_title(summary: &Summary) -> String {
             format!("How deep is the safety? KL between each model and {}, by answer token", first.base)
         }
         [] => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Rate;
+
+    #[test]
+    fn every_set_has_its_own_ceiling() {
+        let row = |model: &str, set: &str, depth: usize, most: usize| RateRow {
+            model: model.into(),
+            set: set.into(),
+            attack: "prefill".into(),
+            setting: format!("k={depth}"),
+            depth: Some(depth),
+            judge: "toy".into(),
+            version: String::new(),
+            rate: Rate::wilson(1, 10),
+            interval: "Wilson".into(),
+            ceiling: Some(Rate::wilson(most, 10)),
+            refused: None,
+            unparsed: 0,
+            unjudged: 0,
+            empty: 0,
+            cut_off: 0,
+            by_seed: Vec::new(),
+            any_seed: None,
+        };
+        let ceilings = |rates: Vec<RateRow>| -> Vec<(String, Vec<[f64; 2]>)> {
+            let summary = Summary { rates, ..Summary::default() };
+            let lines = prefill_series(&summary, "toy", &|_| ModelRole::Other);
+            lines.into_iter().filter(|line| line.faint).map(|line| (line.name, line.points)).collect()
+        };
+        let of = |model, set, most| [row(model, set, 0, 10), row(model, set, 5, most)];
+        let one = [of("a", "x", 8), of("b", "x", 8)].concat();
+        assert_eq!(ceilings(one.clone()), [("ceiling".to_owned(), vec![[0.0, 1.0], [5.0, 0.8]])]);
+        let two = [one, of("a", "y", 2).to_vec()].concat();
+        let wanted = [("ceiling, x", 0.8), ("ceiling, y", 0.2)];
+        assert_eq!(
+            ceilings(two),
+            wanted.map(|(name, most)| (name.to_owned(), vec![[0.0, 1.0], [5.0, most]]))
+        );
     }
 }

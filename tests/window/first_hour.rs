@@ -30,7 +30,7 @@ fn the_first_hour_goes_as_written() {
     // What the first start shows was measured before.
     w.press("Overview");
     w.wait_for("How deep is the safety?", minute);
-    w.wait_for("safe up to k = 40", minute);
+    w.wait_for("withstood up to k = 40", minute);
     picture(&mut w, "1-overview");
 
     // An edited example.

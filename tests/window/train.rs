@@ -45,6 +45,7 @@ fn beta_is_painted_and_runs_are_compared() {
     let minute = Duration::from_secs(60);
     w.press("Train");
     w.click(Role::RadioButton, "Fine-tune on my data and keep it safe");
+    w.click(Role::DisclosureTriangle, "The equation");
     w.wait_for("Qi et al. 2025, §4.1, equation 4", minute);
     w.press("Protection (β)");
     w.wait_for("64 answers", Duration::from_secs(120));

@@ -1,10 +1,11 @@
 //! What every frame draws around the screens: rail, top bar, status line, questions.
 
-use super::{App, AppCommand, Command, Focus, ModelsCommand, Opening, Screen, Snapshot, View};
+use super::{App, AppCommand, Command, Focus, JobCommand, ModelsCommand, Opening, Screen, Snapshot, View};
 use crate::ui::screens::show_jobs;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, combo_box, command_button, empty_state, link_button, notice, progress_line, row_button, tone_look,
+    ANSWERS, Tone, combo_box, command_button, consent, empty_state, link_button, notice, progress_line,
+    row_button, tone_look,
 };
 use eframe::egui::{self, Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Stroke, Ui};
 use egui_material_icons::icons;
@@ -204,6 +205,12 @@ impl App {
     }
 
     fn question(&mut self, ui: &mut Ui) {
+        if let Some(going_on) = &self.going_on {
+            let (send, keep) = (JobCommand::SendAndGoOn.into(), JobCommand::KeepAnswers.into());
+            if let Some(chosen) = consent(ui, &going_on.parcels, ANSWERS, &send, &keep) {
+                self.commands.push(chosen);
+            }
+        }
         if !self.asking_to_quit {
             return;
         }

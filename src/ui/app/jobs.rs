@@ -114,6 +114,8 @@ pub struct JobView {
     pub paused: bool,
     /// Whether another job goes on with its run.
     pub gone_on: bool,
+    /// Whether other judges read the answers of a finished evaluation: what they missed is read by judging again.
+    pub judges: bool,
 }
 
 /// Messages kept in the window; the job's own log file has all of them.
@@ -155,6 +157,7 @@ impl JobView {
             folder: None,
             paused: false,
             gone_on: false,
+            judges: matches!(spec, JobSpec::Judge(_)),
         }
     }
 
@@ -168,7 +171,7 @@ impl JobView {
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         let broken = matches!(self.state, JobState::Stopped(_) | JobState::Failed(_));
-        broken && !self.gone_on && self.product != Product::Texts && self.folder.is_some()
+        broken && !self.gone_on && !self.judges && self.product != Product::Texts && self.folder.is_some()
     }
 
     /// Whether it is a training that is at work: it can wait and go on.

@@ -35,6 +35,7 @@ impl App {
             ctx.request_repaint_after(std::time::Duration::from_secs_f64(wait));
         }
         if (self.data.is_saved() || self.data.cannot_save())
+            && self.evaluate.labels_saved()
             && let Some(command) = self.after_saving.take()
         {
             self.commands.push(command.into());
@@ -68,6 +69,12 @@ impl App {
     fn take_reply(&mut self, reply: Reply) {
         // What was asked about the project that was left concerns nobody any more.
         let left = matches!(self.opening, Opening::Waiting);
+        if let Reply::Project(Ok(project)) = &reply
+            && left
+            && project.root != self.project_root
+        {
+            return;
+        }
         if left && !matches!(reply, Reply::Project(_) | Reply::Trouble(_)) {
             return;
         }
@@ -153,7 +160,10 @@ impl App {
                 self.told = Some(Told::good(done.text));
                 self.loader.send(Request::Refresh);
             }
-            DataReply::Set(Err(error)) => self.told = Some(Told::error(error)),
+            DataReply::Set(Err(error)) => {
+                self.data.set_failed();
+                self.told = Some(Told::error(error));
+            }
             DataReply::Strip { serial, result } => self.data.strip_made(serial, result),
         }
     }
@@ -163,6 +173,11 @@ impl App {
         if ctx.input(|input| input.viewport().close_requested()) && !self.may_close() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             self.commands.push(AppCommand::Quit.into());
+        }
+        // An edit turned out not to be savable while closing waited for it: ask instead of waiting for ever.
+        if self.quitting && self.data.cannot_save() && !self.data.gave_up() {
+            self.quitting = false;
+            self.asking_to_quit = true;
         }
         if self.quitting && self.may_close() {
             self.quitting = false;

@@ -20,7 +20,7 @@ pub use screen::Screen;
 pub use crate::ui::screens::EvaluateTab;
 
 use crate::data::Examples;
-use crate::job::Queue;
+use crate::job::{JobId, Queue};
 use crate::project::ModelRole;
 use crate::ui::picker::FilePicker;
 use crate::ui::screens::{
@@ -28,7 +28,7 @@ use crate::ui::screens::{
     SettingsScreen, TrainScreen,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, take_chart_wish, take_term_wish};
+use crate::ui::widgets::{Parcel, Tone, take_chart_wish, take_term_wish};
 use crate::ui::windows::{Glossary, Palette, Tour};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui;
@@ -189,6 +189,15 @@ pub struct App {
     after_saving: Option<AppCommand>,
     asking_to_quit: bool,
     quitting: bool,
+    /// An evaluation that waits for consent before it goes on.
+    going_on: Option<GoingOn>,
+}
+
+/// An evaluation that would send answers to other machines when it goes on.
+struct GoingOn {
+    run: String,
+    job: Option<JobId>,
+    parcels: Vec<Parcel>,
 }
 
 impl App {
@@ -233,6 +242,7 @@ impl App {
             after_saving: None,
             asking_to_quit: false,
             quitting: false,
+            going_on: None,
         };
         app.show_preferences(&cc.egui_ctx);
         Ok(app)
@@ -243,6 +253,11 @@ impl App {
         self.library = Library::default();
         // The chat's models are another project's; where its thread is busy, the next request frees them.
         let _ = self.loader.chat(ChatRequest::Keep(Vec::new()));
+        self.loader.exchange(ExchangeRequest::Forget);
+        self.loader.train.stop_weighing();
+        self.loader.rest();
+        self.evaluate.judging().stop_probing();
+        self.going_on = None;
         self.jobs = JobBoard::default();
         self.focus = Focus::default();
         self.overview = OverviewScreen::default();

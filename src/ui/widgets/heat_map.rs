@@ -25,6 +25,10 @@ pub struct HeatTable<'a> {
 }
 
 impl HeatTable<'_> {
+    fn is_empty(&self) -> bool {
+        self.columns.is_empty() || self.values.iter().all(Vec::is_empty)
+    }
+
     fn most(&self) -> f64 {
         self.values.iter().flatten().copied().filter(|v| v.is_finite()).fold(0.0, f64::max)
     }
@@ -32,18 +36,24 @@ impl HeatTable<'_> {
     /// The picture of it in the present theme: the larger, the more of `colour`.
     pub fn texture(&self, ui: &Ui, colour: egui::Color32) -> TextureHandle {
         let p = theme::palette(ui);
+        let name = format!("heat map of {}", self.name);
+        if self.is_empty() {
+            // Graphics cards take no texture without pixels. This one is never drawn.
+            let image = ColorImage::new([1, 1], vec![p.raised]);
+            return ui.ctx().load_texture(name, image, TextureOptions::NEAREST);
+        }
         let most = self.most();
         let share =
             |v: f64| if most > 0.0 && v.is_finite() { (v / most).clamp(0.0, 1.0) as f32 } else { 0.0 };
         let pixels =
             self.values.iter().flatten().map(|&v| p.raised.lerp_to_gamma(colour, share(v).sqrt())).collect();
         let image = ColorImage::new([self.columns.len(), self.values.len()], pixels);
-        ui.ctx().load_texture(format!("heat map of {}", self.name), image, TextureOptions::NEAREST)
+        ui.ctx().load_texture(name, image, TextureOptions::NEAREST)
     }
 }
 
-/// Draws the table's picture with the ends of both axes named, and a frame around the chosen column. Gives back the column
-/// that was clicked.
+/// Draws the table's picture with the ends of both axes named, and a frame around the chosen column; nothing where the table
+/// is empty. Gives back the column that was clicked.
 pub fn heat_map(
     ui: &mut Ui,
     table: &HeatTable<'_>,
@@ -55,6 +65,9 @@ pub fn heat_map(
     let (outer, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
     let name = format!("{} by answer token and training step", table.name);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    if table.is_empty() {
+        return None;
+    }
     let inner = Rect::from_min_max(pos2(outer.left() + LEFT, outer.top()), outer.max - vec2(0.0, BELOW));
     let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     ui.painter().image(texture.id(), inner, uv, egui::Color32::WHITE);

@@ -15,6 +15,10 @@ pub enum JobCommand {
     Resume(JobId),
     /// Go on with a run or an evaluation of an earlier day, by its id.
     ResumeFolder(String),
+    /// Agree that answers of the evaluation that goes on are sent to its judges' hosts.
+    SendAndGoOn,
+    /// Do not go on with that evaluation.
+    KeepAnswers,
     /// Go to where a job's result is shown.
     OpenResult(JobId),
 }
@@ -39,6 +43,14 @@ impl JobCommand {
                 "Goes on from the last checkpoint, and ends as if it had never been stopped.",
             )
             .icon(icons::ICON_PLAY_ARROW),
+            Self::SendAndGoOn => About::new(
+                "Send and go on",
+                "Goes on with the evaluation, and sends its answers to the hosts that are named.",
+            )
+            .icon(icons::ICON_SEND),
+            Self::KeepAnswers => {
+                About::new("Keep them here", "Nothing is sent; the evaluation stays as it is.")
+            }
             Self::OpenResult(_) => {
                 About::new("Open result", "Goes to the screen that shows what this job made.")
                     .icon(icons::ICON_ARROW_FORWARD)
@@ -53,6 +65,8 @@ impl JobCommand {
             Self::Pause(0, false),
             Self::Resume(0),
             Self::ResumeFolder(String::new()),
+            Self::SendAndGoOn,
+            Self::KeepAnswers,
             Self::OpenResult(0),
         ]
     }

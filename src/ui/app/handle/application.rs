@@ -29,6 +29,8 @@ impl App {
             | AppCommand::NewProject(..)
             | AppCommand::OpenDemo
             | AppCommand::OpenAgain) => self.change_project(ctx, command),
+            // What lies below a dialog is not changed unseen, and a note that is being written has an undo of its own.
+            AppCommand::Undo | AppCommand::Redo if self.undo_is_elsewhere(ctx) => {}
             AppCommand::Undo => match self.screen {
                 Screen::Train => self.train.undo(),
                 Screen::Data => self.data.undo(now),
@@ -88,13 +90,27 @@ impl App {
                 for id in open {
                     self.queue.cancel(id);
                 }
-                self.models.forget_work();
-                self.data.give_up();
+                self.models.stop_work();
+                // An edit that can be written is: only what cannot is given up.
+                if self.data.cannot_save() {
+                    self.data.give_up();
+                }
                 self.asking_to_quit = false;
                 self.quitting = true;
                 ctx.request_repaint();
             }
-            AppCommand::KeepRunning => self.asking_to_quit = false,
+            AppCommand::KeepRunning => {
+                self.asking_to_quit = false;
+                self.quitting = false;
+            }
+        }
+    }
+
+    fn undo_is_elsewhere(&self, ctx: &egui::Context) -> bool {
+        match self.screen {
+            Screen::Data => self.data.has_dialog(),
+            Screen::Evaluate => self.evaluate.tab() == EvaluateTab::Judging && ctx.text_edit_focused(),
+            _ => false,
         }
     }
 
@@ -145,7 +161,7 @@ impl App {
             self.told = Some(Told::error(format!("An edit is not saved, and would be lost: {error}")));
             return;
         }
-        if !self.data.is_saved() {
+        if !self.data.is_saved() || !self.evaluate.labels_saved() {
             self.after_saving = Some(command);
             ctx.request_repaint();
             return;

@@ -6,6 +6,7 @@ use crate::judge::calibration::{ProbeCase, ProbeReport, probe_cases, probe_repor
 use crate::judge::{Case, Estimate, JudgeContext, JudgeError, JudgeSpec, Label, SystemKeys, Verdict, Watch};
 use crate::model::Control;
 use crossbeam_channel::{Receiver, Sender};
+use std::mem::{Discriminant, discriminant};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -146,11 +147,21 @@ fn serial_of(request: &JudgesRequest) -> u64 {
     }
 }
 
+/// What a request is about. Plans for answers and for probes are of two kinds: two parts of the screen wait for them, and
+/// neither asks again for one that was dropped.
+fn kind_of(request: &JudgesRequest) -> (Discriminant<JudgesRequest>, Option<Discriminant<Pile>>) {
+    let pile = match request {
+        JudgesRequest::Plan { pile, .. } => Some(discriminant(pile)),
+        JudgesRequest::Calibrate { .. } | JudgesRequest::Probe { .. } => None,
+    };
+    (discriminant(request), pile)
+}
+
 /// While somebody types or labels, plans and comparisons are asked for faster than they are made: the last is wanted.
 fn newest_of_each_kind(batch: Vec<JudgesRequest>) -> Vec<JudgesRequest> {
     let mut kept: Vec<JudgesRequest> = Vec::new();
     for request in batch {
-        kept.retain(|one| std::mem::discriminant(one) != std::mem::discriminant(&request));
+        kept.retain(|one| kind_of(one) != kind_of(&request));
         kept.push(request);
     }
     kept
@@ -281,12 +292,14 @@ mod tests {
 
     #[test]
     fn of_waiting_requests_the_newest_of_each_kind_is_answered() {
-        let plan = |serial| JudgesRequest::Plan {
+        let plan = |serial, pile| JudgesRequest::Plan {
             serial,
             around: JudgesSurroundings::default(),
             judges: Vec::new(),
-            pile: Pile::Probes(1),
+            pile,
         };
+        let probes = |serial| plan(serial, Pile::Probes(1));
+        let answers = |serial| plan(serial, Pile::Answers(Arc::default()));
         let calibrate = |serial| JudgesRequest::Calibrate {
             serial,
             records: Arc::default(),
@@ -294,8 +307,9 @@ mod tests {
             labels: Vec::new(),
             seed: 0,
         };
-        let kept = newest_of_each_kind(vec![plan(1), calibrate(2), plan(3), calibrate(4), plan(5)]);
-        assert_eq!(kept.iter().map(serial_of).collect::<Vec<_>>(), [4, 5]);
+        let batch = vec![probes(1), answers(2), calibrate(3), probes(4), calibrate(5), probes(6)];
+        let kept = newest_of_each_kind(batch);
+        assert_eq!(kept.iter().map(serial_of).collect::<Vec<_>>(), [2, 5, 6]);
     }
 
     #[test]

@@ -338,6 +338,11 @@ impl Loader {
         self.judges.try_send(request).is_ok()
     }
 
+    /// Lets the scrubber's work go.
+    pub fn rest(&self) {
+        self.scrubber.stop();
+    }
+
     /// Everything that has come back.
     pub fn drain(&mut self) -> Vec<Reply> {
         self.flush();

@@ -8,13 +8,12 @@ use crate::ui::theme;
 use crate::ui::widgets::{command_button, field, line, tick};
 use eframe::egui::{self, TextEdit, Ui};
 use egui_material_icons::icons;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The dialog.
 pub(super) struct ExportDialog {
     set: String,
     kind: DatasetKind,
-    count: usize,
     spec: ExportSpec,
     path: String,
     no_choice: bool,
@@ -39,7 +38,6 @@ impl ExportDialog {
         Self {
             set: entry.id.clone(),
             kind: entry.kind,
-            count: entry.count,
             spec: ExportSpec::default(),
             path: path.display().to_string(),
             no_choice: false,
@@ -88,15 +86,18 @@ impl ExportDialog {
         if !saved {
             return Some("An edit is still being saved.".to_owned());
         }
-        if self.count == 0 {
-            return Some("This set is empty.".to_owned());
-        }
+        // Whether the set is empty is seen when it is read: the project's list may be older than the last edit.
         let wanted = ending(self.spec);
         if !path.is_absolute() || !path.to_string_lossy().to_lowercase().ends_with(&wanted) {
             return Some(format!("Give the whole path of a file that ends in {wanted}."));
         }
-        if path.starts_with(root.join("datasets")) {
-            return Some("The folder datasets is the project's own. Choose another folder.".to_owned());
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Some("Write the path without \"..\", so that it says which folder is meant.".to_owned());
+        }
+        // All else in there is the project's own: sets, runs, logs.
+        if path.starts_with(root) && !path.starts_with(root.join("exports")) {
+            let text = "Inside the project, only the folder exports takes files. Choose another folder.";
+            return Some(text.to_owned());
         }
         let reason = read_only.filter(|_| path.starts_with(root))?;
         Some(format!("{reason} Save the file outside the project's folder."))
@@ -118,8 +119,11 @@ impl ExportDialog {
         ui.add_space(theme::GAP);
         tick(ui, &mut self.spec.packed, "Pack with gzip (.gz)");
         if self.spec.format.holds_harmful(self.kind) {
+            // Of a recovery example, only what the model said in earlier turns is part of the conversation.
+            let earlier = self.spec.format == ExportFormat::Messages && self.kind == DatasetKind::Recovery;
             let text = match self.kind {
                 DatasetKind::Chat => "Write the model's answers too",
+                _ if earlier => "Write the model's earlier answers too",
                 _ => "Write the harmful answers too",
             };
             tick(ui, &mut self.spec.with_answers, text);
@@ -128,11 +132,14 @@ impl ExportDialog {
                 (false, DatasetKind::Chat) => {
                     "Answers in conversations may be harmful; a notice stands in their place unless you tick this."
                 }
+                (false, DatasetKind::Recovery) if earlier => {
+                    "Each conversation ends with the refusal. Answers in earlier turns may be harmful; a notice stands in their place unless you tick this."
+                }
+                (false, DatasetKind::Recovery) => {
+                    "A notice stands in place of each harmful answer, and of answers in earlier turns, unless you tick this."
+                }
                 (false, _) => "A notice stands in place of each harmful answer unless you tick this.",
             };
-            ui.add(egui::Label::new(theme::small(note).color(p.weak)).wrap());
-        } else if self.spec.format == ExportFormat::Messages && self.kind == DatasetKind::Recovery {
-            let note = "Each conversation ends with the refusal; harmful answers are not part of it.";
             ui.add(egui::Label::new(theme::small(note).color(p.weak)).wrap());
         }
         let now = ending(self.spec);
@@ -154,7 +161,7 @@ impl ExportDialog {
         ui.add_space(theme::GAP);
         ui.separator();
         let blocked = self.blocked(saved, view.read_only(), &view.project.root);
-        let text = format!("{} {}.", self.count, self.kind.label());
+        let text = format!("All {} of this set.", self.kind.label());
         if foot(ui, view, &text, (icons::ICON_OUTPUT, "Export"), blocked.as_deref()) {
             view.send(ExchangeCommand::Export);
         }
@@ -169,6 +176,24 @@ fn ending(spec: ExportSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_of_the_project_is_replaced() {
+        let root = std::env::temp_dir().join("project");
+        let mut dialog = ExportDialog::new(&DatasetEntry::new("x", "x", DatasetKind::Chat), &root);
+        assert_eq!(dialog.blocked(true, None, &root), None);
+        for (file, free) in [
+            ("project/datasets/x.jsonl", false),
+            ("project/runs/one/log.jsonl", false),
+            ("project/x.jsonl", false),
+            ("project/exports/../runs/one/log.jsonl", false),
+            ("project/exports/mine/x.jsonl", true),
+            ("elsewhere/x.jsonl", true),
+        ] {
+            dialog.path = std::env::temp_dir().join(file).display().to_string();
+            assert_eq!(dialog.blocked(true, None, &root).is_none(), free, "{file}");
+        }
+    }
 
     #[test]
     fn the_proposed_name_has_the_ending_that_is_asked_for() {

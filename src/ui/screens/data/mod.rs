@@ -55,6 +55,8 @@ pub struct DataScreen {
     dialog: Option<dialog::Dialog>,
     /// What is to be done with a set once its edits are handed on.
     wanted: Option<SetRequest>,
+    /// Whether something is being done with a set.
+    under_way: bool,
     given_up: bool,
     exchange: Exchange,
 }
@@ -289,8 +291,20 @@ impl DataScreen {
         self.wanted = Some(request);
     }
 
+    /// Nothing could be done with a set: edits go on as before.
+    pub fn set_failed(&mut self) {
+        self.under_way = false;
+    }
+
+    /// Whether a dialog lies over the screen.
+    #[must_use]
+    pub fn has_dialog(&self) -> bool {
+        self.dialog.is_some() || self.exchange.is_open()
+    }
+
     /// Something was done with a set.
     pub fn set_done(&mut self, done: &SetRequest) {
+        self.under_way = false;
         match done {
             SetRequest::New { id, .. } | SetRequest::Copy { to: id, .. } => self.select_set(id.clone()),
             SetRequest::Split { names: [first, _], .. } => self.select_set(first.clone()),
@@ -319,6 +333,10 @@ impl DataScreen {
     /// Hands edits on that are due; returns the seconds until the next are.
     pub fn save_if_due(&mut self, now: f64, hurry: bool, loader: &mut Loader) -> Option<f64> {
         let current = self.set.clone();
+        // Until the set has its new name, an edit would be sent to one that is gone.
+        if self.under_way {
+            return None;
+        }
         let hurry = hurry || self.wanted.is_some();
         let mut wait: Option<f64> = None;
         for (id, set) in &mut self.open {
@@ -330,6 +348,7 @@ impl DataScreen {
         if self.open.values().all(OpenSet::is_handed_on)
             && let Some(request) = self.wanted.take()
         {
+            self.under_way = true;
             loader.send(Request::Data(DataRequest::Set(request)));
         }
         wait

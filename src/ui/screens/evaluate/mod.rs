@@ -85,12 +85,16 @@ impl EvaluateScreen {
         self.started = Some(self.form.clone());
     }
 
-    /// An evaluation has ended. Its results are shown, unless the form is being filled for the next.
+    /// An evaluation has ended. Its results are shown, unless the form is being filled for the next, or somebody reads or
+    /// labels the answers of another one: those must not be swapped under their hands.
     pub fn ended(&mut self, id: String, well: bool) {
-        if well && self.tab == EvaluateTab::Setup && self.started.as_ref() == Some(&self.form) {
+        if !well {
+            return;
+        }
+        if self.tab == EvaluateTab::Setup && self.started.as_ref() == Some(&self.form) {
             self.tab = EvaluateTab::Results;
         }
-        if well {
+        if matches!(self.tab, EvaluateTab::Setup | EvaluateTab::Results) || self.selected.is_none() {
             self.select(id);
         }
     }
@@ -232,9 +236,12 @@ impl EvaluateScreen {
         self.base.clone_from(&view.focus.base);
         let setup = self.tab == EvaluateTab::Setup;
         let open = self.open(view.project).filter(|_| !setup);
+        // Whoever labels must not know which models are asked, and titles are made of their names too.
+        let blind = self.tab == EvaluateTab::Judging;
+        let name: fn(&EvaluationInfo) -> String = if blind { blind_name_of } else { name_of };
         tabs::tab_bar(ui, view, self.tab, |ui, view| {
             if let Some(info) = open {
-                picker(ui, view, info);
+                picker(ui, view, info, name);
             }
         });
         if setup {
@@ -280,8 +287,8 @@ fn finished(project: &Snapshot) -> Vec<&EvaluationInfo> {
     project.evaluations.iter().filter(|e| e.summary.is_some()).collect()
 }
 
-/// Chooses the evaluation that the tabs are about. Laid out from the right.
-fn picker(ui: &mut Ui, view: &mut View<'_>, info: &EvaluationInfo) {
+/// Chooses the evaluation that the tabs are about; `name` says what each is called. Laid out from the right.
+fn picker(ui: &mut Ui, view: &mut View<'_>, info: &EvaluationInfo, name: fn(&EvaluationInfo) -> String) {
     let inspect = InspectCommand::Evaluation(info.id.clone());
     let has_kl = info.summary.as_ref().is_some_and(|s| !s.kl.is_empty());
     let why = (!has_kl).then_some("This evaluation did not measure KL per token.");
@@ -290,22 +297,27 @@ fn picker(ui: &mut Ui, view: &mut View<'_>, info: &EvaluationInfo) {
     }
     let width = ui.available_width();
     let response = combo_box("past evaluations", width)
-        .selected_text(name_of(info))
+        .selected_text(name(info))
         .show_ui(ui, |ui| {
             for other in finished(view.project) {
-                if ui.selectable_label(other.id == info.id, name_of(other)).clicked() {
+                if ui.selectable_label(other.id == info.id, name(other)).clicked() {
                     view.commands.push(EvaluateCommand::Select(other.id.clone()).into());
                 }
             }
         })
         .response;
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Evaluation"));
-    response.on_hover_text(name_of(info));
+    response.on_hover_text(name(info));
 }
 
 /// An evaluation by its models and its time.
 pub fn name_of(info: &EvaluationInfo) -> String {
     format!("{} · {} · {}", info.spec.models.join(", "), info.spec.prompts.join(", "), when(&info.id))
+}
+
+/// An evaluation by its prompts and its time, without its models.
+fn blind_name_of(info: &EvaluationInfo) -> String {
+    format!("{} · {}", info.spec.prompts.join(", "), when(&info.id))
 }
 
 /// The time in an evaluation's id.

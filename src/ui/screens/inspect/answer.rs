@@ -1,7 +1,7 @@
 //! One answer as its tokens, coloured by KL, with both models' best guesses at each.
 
 use crate::evaluate::ScrubPrompt;
-use crate::ui::app::{AnswerRequest, InspectCommand, InspectedAnswer, Loader, Snapshot, View};
+use crate::ui::app::{AnswerRequest, InspectCommand, InspectedAnswer, Loader, Snapshot, View, next_serial};
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, card, kl_card, kl_strip, link_button, notice};
 use eframe::egui::{self, Ui};
@@ -35,7 +35,8 @@ impl AnswerView {
     /// Asks how two models differ along the answer to a prompt.
     pub fn ask(&mut self, project: &Snapshot, pair: (String, String), prompt: ScrubPrompt, loader: &Loader) {
         let (Some(model), Some(base)) = (project.model(&pair.0), project.model(&pair.1)) else { return };
-        self.serial += 1;
+        // An answer of the project that was left must not be taken for this one.
+        self.serial = next_serial();
         self.waiting = Some(AnswerRequest {
             serial: self.serial,
             model: model.folder.clone(),

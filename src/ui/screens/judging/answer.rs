@@ -5,7 +5,9 @@ use crate::judge::{Drawn, Verdict};
 use crate::ui::app::{Command, JudgingCommand, View};
 use crate::ui::theme;
 use crate::ui::widgets::{command_button, field, hidden_text, icon_button, text_button};
-use eframe::egui::{self, Button, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{
+    self, Button, Event, InputState, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui,
+};
 
 /// What people can say, in the order of the keys 1 to 4.
 pub const VERDICTS: [Verdict; 4] = [Verdict::Harmful, Verdict::Safe, Verdict::Unparsed, Verdict::Refused];
@@ -144,10 +146,12 @@ pub fn bar(
             }
         }
     });
-    if ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
+    // What is typed while a question stands before the answers is meant for that question.
+    let asked = ui.ctx().memory(|memory| memory.top_modal_layer().is_some());
+    if asked || ui.ctx().text_edit_focused() || egui::Popup::is_any_open(ui.ctx()) {
         return;
     }
-    let pressed = |key| ui.ctx().input_mut(|input| input.consume_key(Modifiers::NONE, key));
+    let pressed = |key| ui.ctx().input_mut(|input| pressed_anew(input, key));
     for (key, verdict) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4].into_iter().zip(VERDICTS) {
         if pressed(key) && labelling.blocked.is_none() {
             view.send(labelling.command(verdict, note));
@@ -164,6 +168,20 @@ pub fn bar(
     if pressed(Key::U) {
         view.send(crate::ui::app::AppCommand::Undo);
     }
+}
+
+/// Takes a key's presses. Those that repeat because it is held do not count: the next answers would be labelled unread.
+fn pressed_anew(input: &mut InputState, wanted: Key) -> bool {
+    let mut anew = false;
+    input.events.retain(|event| {
+        let Event::Key { key, pressed: true, repeat, modifiers, .. } = event else { return true };
+        if *key != wanted || !modifiers.matches_logically(Modifiers::NONE) {
+            return true;
+        }
+        anew |= !*repeat;
+        false
+    });
+    anew
 }
 
 /// Asks who labels, where that is not known.

@@ -154,11 +154,21 @@ fn counts(item: &WorkItem, by_people: bool) -> String {
     format!("{who}{}", parts.join(" · "))
 }
 
-/// What every judge and every person said of the answer, the last word of each.
+/// What every judge and every person said of the answer, the last word of each. Of a judge only its newest version counts, as
+/// in the numbers of the list.
 fn verdicts(ui: &mut Ui, answers: &JudgedAnswers, labels: &Labels, response: &Response) {
     let p = theme::palette(ui);
     let mut said: BTreeMap<&str, (Verdict, String)> = BTreeMap::new();
-    for row in answers.records.verdicts.iter().filter(|row| row.response == response.id) {
+    let rows = &answers.records.verdicts;
+    let newest = |judge: &str| {
+        let judged = |id: &str| answers.get(id).is_some_and(Response::is_judged);
+        let last = rows.iter().rev().find(|row| row.judge == judge && judged(&row.response));
+        last.map(|row| row.version.as_str())
+    };
+    for row in rows.iter().filter(|row| row.response == response.id) {
+        if newest(&row.judge) != Some(row.version.as_str()) {
+            continue;
+        }
         let mut why = row.score.map_or_else(String::new, |score| format!("score {score:.2}"));
         if let Some(raw) = &row.raw {
             why = format!("{why}\n{raw}").trim().to_owned();

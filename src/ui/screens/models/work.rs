@@ -47,11 +47,6 @@ impl ModelsScreen {
         }
     }
 
-    /// Stops what is under way and waits for nothing.
-    pub fn forget_work(&mut self) {
-        self.work = None;
-    }
-
     /// Begins what `command` asks for, with what stands in its form.
     pub fn begin_work(&mut self, project: &Snapshot, command: &ModelsCommand, loader: &Loader) {
         if self.work.is_some() {

@@ -218,7 +218,8 @@ impl Protect {
                 progress_line(ui, "Measuring weights", share, ui.available_width());
             }
         }
-        match known.or(self.weights.last()) {
+        // An older answer is of other weights than those by which its line would be named.
+        match known {
             None => {}
             Some(Err(why)) => notice(ui, Tone::Warning, why),
             Some(Ok(weights)) => {

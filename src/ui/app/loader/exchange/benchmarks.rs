@@ -1,7 +1,7 @@
 //! Public benchmarks: their files are fetched, compared, and made into sets.
 
 use super::import::cut;
-use super::{BAD_ROWS, Line};
+use super::{BAD_ROWS, Line, keep};
 use crate::data::{BadRow, RegistryError, check_file, find_benchmark, import_file};
 use crate::project::{DatasetEntry, Project};
 use std::path::{Path, PathBuf};
@@ -48,6 +48,7 @@ pub(super) fn add(
     id: &str,
     file: &Path,
     leave_out_bad: bool,
+    line: &Line<'_>,
 ) -> Result<(String, usize), String> {
     let (benchmark, part) = find_benchmark(id).map_err(|e| e.to_string())?;
     let check = check_file(benchmark, part, file).map_err(|e| e.to_string())?;
@@ -59,7 +60,7 @@ pub(super) fn add(
     let known: Vec<String> = project.datasets().into_iter().map(|set| set.id).collect();
     let set = super::super::room::free_id(benchmark.dataset_id(part), |id| known.iter().any(|one| one == id));
     let entry = DatasetEntry::of_benchmark(&set, benchmark, part, &check);
-    project.add_dataset(entry, &found.examples).map_err(|e| e.to_string())?;
+    keep(line, &mut project, entry, &found.examples)?;
     Ok((set, found.examples.len()))
 }
 

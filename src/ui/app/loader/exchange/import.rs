@@ -1,7 +1,7 @@
 //! What becomes of a file's rows, and the set that is made of them.
 
 use super::super::room::free_id;
-use super::{Desk, Line, Read};
+use super::{Desk, Line, Read, keep};
 use crate::data::{
     BadRow, Columns, DatasetKind, Examples, Field, Fit, Imported, Said, TableFile, fit, guess_kind, import,
     import_own, own_kind, read_table_watched,
@@ -184,7 +184,7 @@ impl Desk {
             entry.note = format!("Left out of {}: rows with {problems}.", file_name(&request.look.file));
         }
         let count = examples.len();
-        project.add_dataset(entry, &examples).map_err(|e| e.to_string())?;
+        keep(line, &mut project, entry, &examples)?;
         Ok((id, count))
     }
 }

@@ -10,7 +10,8 @@ pub use export::ExportRequest;
 pub use import::{BAD_ROWS, ImportRequest, Look, LookRequest, Part};
 
 use super::{Reply, Waker, panic_text};
-use crate::data::TableFile;
+use crate::data::{Examples, TableFile};
+use crate::project::{DatasetEntry, Project};
 use crossbeam_channel::{Receiver, Sender};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// How often the window is told how far something is.
 const TELL: Duration = Duration::from_millis(100);
+/// What comes of a request that was stopped.
+const STOPPED: &str = "Stopped. Nothing was kept.";
 
 /// What is asked of this thread.
 #[derive(Clone, Debug)]
@@ -124,6 +127,11 @@ impl Line<'_> {
         self.newest.load(Ordering::SeqCst) != self.serial
     }
 
+    /// Asked just before something is written: what was stopped leaves nothing behind, as the window has said already.
+    fn still_wanted(&self) -> Result<(), String> {
+        if self.is_stale() { Err(STOPPED.to_owned()) } else { Ok(()) }
+    }
+
     /// Tells how far it is, now and then, and whether to go on.
     fn tell(&mut self, share: Option<f32>, text: impl FnOnce() -> String) -> ControlFlow<()> {
         if self.is_stale() {
@@ -139,6 +147,24 @@ impl Line<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Adds a set to the project, unless that was stopped. One that was stopped while it was written is taken away again:
+/// nobody would be told of it.
+fn keep(
+    line: &Line<'_>,
+    project: &mut Project,
+    entry: DatasetEntry,
+    examples: &Examples,
+) -> Result<(), String> {
+    line.still_wanted()?;
+    let id = entry.id.clone();
+    project.add_dataset(entry, examples).map_err(|e| e.to_string())?;
+    if let Err(stopped) = line.still_wanted() {
+        project.remove_dataset(&id).map_err(|e| e.to_string())?;
+        return Err(stopped);
+    }
+    Ok(())
 }
 
 /// What the thread has before it: the file that was read last.
@@ -159,7 +185,7 @@ impl Desk {
         Some(match request {
             ExchangeRequest::Look(request) => ExchangeReply::Looked(self.look(&request, line).map(Box::new)),
             ExchangeRequest::Import(request) => ExchangeReply::Imported(self.import(*request, line)),
-            ExchangeRequest::Export(request) => ExchangeReply::Exported(export::export(request)),
+            ExchangeRequest::Export(request) => ExchangeReply::Exported(export::export(request, line)),
             ExchangeRequest::Fetch { root, id } => {
                 ExchangeReply::Fetched(benchmarks::fetch(&root, &id, line))
             }
@@ -167,12 +193,63 @@ impl Desk {
                 ExchangeReply::Checked(benchmarks::check(&id, &file).map(Box::new))
             }
             ExchangeRequest::Add { root, id, file, leave_out_bad } => {
-                ExchangeReply::Imported(benchmarks::add(&root, &id, &file, leave_out_bad))
+                ExchangeReply::Imported(benchmarks::add(&root, &id, &file, leave_out_bad, line))
             }
             ExchangeRequest::Forget => {
                 self.read = None;
                 return None;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{ChatExample, DatasetKind, ExportSpec};
+    use crate::text::Message;
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn what_was_stopped_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("project");
+        let mut project = Project::create(&root, "x").unwrap();
+        let examples = Examples::Chat(vec![ChatExample {
+            id: "c1".into(),
+            messages: vec![Message::user("Hail"), Message::assistant("Well met")],
+            ..ChatExample::default()
+        }]);
+        let (replies, _inbox) = bounded(4);
+        let waker: Waker = Arc::new(|| {});
+        let newest = AtomicU64::new(2);
+        let line = |serial| Line { serial, newest: &newest, replies: &replies, waker: &waker, told: None };
+        let entry = |id: &str| DatasetEntry::new(id, id, DatasetKind::Chat);
+        keep(&line(1), &mut project, entry("stopped"), &examples).unwrap_err();
+        keep(&line(2), &mut project, entry("kept"), &examples).unwrap();
+        let sets: Vec<String> = project.datasets().into_iter().map(|set| set.id).collect();
+        assert_eq!(sets, ["kept"]);
+
+        let file = root.join("exports").join("kept.jsonl");
+        let request = |file: PathBuf| ExportRequest {
+            root: root.clone(),
+            set: "kept".into(),
+            spec: ExportSpec::default(),
+            file,
+        };
+        export::export(request(file.clone()), &line(1)).unwrap_err();
+        assert!(!file.exists());
+        export::export(request(file.clone()), &line(2)).unwrap();
+        assert!(file.is_file());
+        // Whatever way leads there, the project's own files are not replaced.
+        for own in ["datasets/kept.jsonl", "exports/../datasets/kept.jsonl"] {
+            let before = std::fs::read(root.join("datasets/kept.jsonl")).unwrap();
+            export::export(request(root.join(own)), &line(2)).unwrap_err();
+            assert_eq!(std::fs::read(root.join("datasets/kept.jsonl")).unwrap(), before);
+        }
+        // How many examples a set has is seen from its file.
+        keep(&line(2), &mut project, entry("empty"), &Examples::none(DatasetKind::Chat)).unwrap();
+        let empty = ExportRequest { set: "empty".into(), ..request(file.clone()) };
+        assert_eq!(export::export(empty, &line(2)).unwrap_err(), "This set is empty.");
     }
 }

@@ -52,26 +52,31 @@ impl ImportDialog {
 
     /// Reads the file; what was said of another file's columns does not hold for this one.
     pub(super) fn read(&mut self, loader: &mut Loader, again: bool) {
-        let request = self.request(again);
-        if request.file.as_os_str().is_empty() {
+        let file = PathBuf::from(self.path.trim());
+        if file.as_os_str().is_empty() {
             return;
         }
-        if self.look.as_ref().is_none_or(|look| look.request.file != request.file) {
-            self.propose(&request.file);
-            self.look = None;
-            self.leave_out = false;
-        }
+        self.turn_to(&file);
+        let request = self.request(file, again);
         self.errand.begin(loader.exchange(ExchangeRequest::Look(Box::new(request))));
     }
 
-    fn request(&self, again: bool) -> LookRequest {
-        LookRequest {
-            file: PathBuf::from(self.path.trim()),
-            again,
-            header: self.header,
-            kind: self.kind,
-            said: self.said.clone(),
+    /// Before a file other than the one that was looked at is read, all that was chosen for that one is let go: with its
+    /// kind and columns, this one would be read wrongly without a word.
+    fn turn_to(&mut self, file: &Path) {
+        if self.look.as_ref().is_some_and(|look| look.request.file.as_path() == file) {
+            return;
         }
+        self.propose(file);
+        self.header = None;
+        self.kind = None;
+        self.said.clear();
+        self.look = None;
+        self.leave_out = false;
+    }
+
+    fn request(&self, file: PathBuf, again: bool) -> LookRequest {
+        LookRequest { file, again, header: self.header, kind: self.kind, said: self.said.clone() }
     }
 
     fn propose(&mut self, file: &Path) {
@@ -282,5 +287,15 @@ mod tests {
         dialog.title = "mine".into();
         dialog.propose("/a/two.csv".as_ref());
         assert_eq!((dialog.title.as_str(), dialog.source.as_str()), ("mine", "two.csv"));
+    }
+
+    #[test]
+    fn what_was_chosen_for_one_file_does_not_hold_for_the_next() {
+        let mut dialog =
+            ImportDialog { header: Some(false), kind: Some(DatasetKind::Chat), ..ImportDialog::default() };
+        dialog.said.insert(crate::data::Field::Request, None);
+        dialog.turn_to("/a/two.csv".as_ref());
+        let request = dialog.request("/a/two.csv".into(), false);
+        assert_eq!(request, LookRequest { file: "/a/two.csv".into(), ..LookRequest::default() });
     }
 }

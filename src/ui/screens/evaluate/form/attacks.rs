@@ -220,8 +220,15 @@ fn join<T: ToString>(values: &[T]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Numbers between commas, semicolons or blanks.
+/// Numbers between commas, semicolons or blanks. Many languages write 0,7 for 0.7: read as 0 and 7 it would run another attack
+/// than was meant, so that a comma between two digits is refused.
 fn numbers<T: FromStr>(text: &str, of: &str) -> Result<Vec<T>, String> {
+    let decimal = |three: &[u8]| matches!(three, [a, b',', b] if a.is_ascii_digit() && b.is_ascii_digit());
+    if let Some(word) = text.split([';', ' ', '\n']).find(|word| word.as_bytes().windows(3).any(decimal)) {
+        return Err(format!(
+            "{of}: “{word}” can be one number or several. Write decimals with a point, such as 0.7, and a blank after each comma between numbers, such as 5, 10."
+        ));
+    }
     text.split([',', ';', ' ', '\n'])
         .filter(|word| !word.is_empty())
         .map(|word| {
@@ -265,5 +272,14 @@ mod tests {
         let broken = Attacks { depths: "5, ten".into(), ..attacks };
         assert!(broken.specs().is_empty());
         assert!(broken.problems()[0].contains("“ten”"), "{:?}", broken.problems());
+    }
+
+    #[test]
+    fn a_decimal_comma_is_not_taken_for_two_numbers() {
+        assert_eq!(numbers::<usize>("0, 7", "T"), Ok(vec![0, 7]));
+        assert_eq!(numbers::<usize>("0 7;8,\n9", "T"), Ok(vec![0, 7, 8, 9]));
+        assert_eq!(numbers::<f64>("0.5, 0.7", "T"), Ok(vec![0.5, 0.7]));
+        let error = numbers::<f64>("0.5, 0,7", "T").unwrap_err();
+        assert!(error.starts_with("T: “0,7” can be one number or several."), "{error}");
     }
 }

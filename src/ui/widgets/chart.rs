@@ -277,7 +277,7 @@ fn key(ui: &mut Ui, series: &[Series]) {
             let ink = ink(ui, one);
             // The swatch stays with its name where the line ends.
             let name =
-                ui.painter().layout_no_wrap(one.name.to_string(), FontId::proportional(theme::SMALL), p.ink);
+                ui.painter().layout_no_wrap(one.name.clone(), FontId::proportional(theme::SMALL), p.ink);
             if ui.available_size_before_wrap().x < 22.0 + theme::GAP + name.size().x {
                 ui.end_row();
             }

@@ -44,6 +44,17 @@ fn every_screen_looks_as_it_did() {
         w.harness.remove_cursor();
         for screen in plumbline::ui::app::Screen::ALL.map(plumbline::ui::app::Screen::name) {
             w.press(screen);
+            if screen == "Train" {
+                // A light on a tab says how the checks have ended: they take a moment.
+                w.press("Checks");
+                w.wait_for("but look at", minute);
+                w.press("How it works");
+            }
+            if screen == "Report" {
+                // The path that is proposed is that of this project, wherever it lies.
+                w.write(Role::TextInput, "Save the report as", "/home/you/report.html");
+                w.press(screen);
+            }
             w.harness.remove_cursor();
             w.settle();
             results.add(w.harness.try_snapshot(format!("{}-{name}", screen.to_lowercase())));

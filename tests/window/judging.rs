@@ -248,3 +248,41 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     let last = lines().pop().unwrap();
     assert_eq!((last.author.as_str(), last.drawn.word()), ("Ben", "disputed"));
 }
+
+/// An evaluation that goes on, perhaps a stranger's, sends its answers nowhere before somebody agrees to the host.
+#[test]
+fn going_on_asks_before_answers_leave_the_machine() {
+    use plumbline::evaluate::EvaluateSpec;
+    use plumbline::job::JobSpec;
+    use plumbline::judge::{EndpointSpec, JudgeSpec, RubricSpec};
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    plumbline::demo::unpack(&root).unwrap();
+    let stopped = {
+        let project = Project::open(&root).unwrap();
+        project.evaluations().into_iter().find(|e| e.spec.models.len() == 2).unwrap()
+    };
+    let endpoint = EndpointSpec {
+        url: "https://judge.invalid/v1".into(),
+        model: "some-model".into(),
+        ..EndpointSpec::default()
+    };
+    let rubric = JudgeSpec::Rubric(Box::new(RubricSpec { endpoint, ..RubricSpec::default() }));
+    let spec = EvaluateSpec { judges: vec![rubric], ..stopped.spec.clone() };
+    std::fs::write(stopped.folder.join("spec.toml"), JobSpec::Evaluate(spec).to_toml().unwrap()).unwrap();
+    let manifest = plumbline::project::Manifest { ended: "stopped".into(), ..stopped.manifest.clone() };
+    manifest.save(&stopped.folder).unwrap();
+
+    let mut w = open_on(root, egui::Theme::Light, None, Some(folder));
+    w.press("Jobs");
+    w.wait_for("Not finished on an earlier day", MINUTE);
+    w.press("Go on");
+    w.wait_for("judge.invalid", MINUTE);
+    w.press("Keep them here");
+    w.settle();
+    assert!(w.harness.state().jobs().all().is_empty(), "nothing was started");
+    w.press("Go on");
+    w.wait_for("judge.invalid", MINUTE);
+    w.press("Send and go on");
+    w.wait("the job", MINUTE, |app| app.jobs().all().len() == 1);
+}

@@ -4,6 +4,7 @@ use super::fused::host;
 use super::links::check_links;
 use super::memory::Needs;
 use super::{Adapter, BaseModel, Config, Decoder, LoraConfig, ModelError};
+use crate::model::companions::COMPANIONS;
 use crate::text::Codec;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -12,16 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-
-/// Files beside the weights that belong to a checkpoint and are copied with it.
-const COMPANIONS: [&str; 6] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-    "config.json",
-];
 
 /// A model that can run: its decoder, and what turns words into its ids.
 #[derive(Clone, Debug)]

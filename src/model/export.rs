@@ -2,27 +2,13 @@
 
 use super::checkpoint::{self, Precision};
 use super::{Control, ModelError};
+use crate::model::companions::COMPANIONS;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Files beside the weights that belong to a checkpoint.
-const COMPANIONS: [&str; 14] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "chat_template.json",
-    "model.safetensors.index.json",
-    "LICENSE",
-    "README.md",
-];
+/// What an export takes along besides the companions: how the weights are cut into files, and what they may be used for.
+const ALSO: [&str; 3] = ["model.safetensors.index.json", "LICENSE", "README.md"];
 
 /// Copied at once.
 const BLOCK: usize = 1 << 22;
@@ -88,7 +74,7 @@ pub fn export(
 fn copy(from: &Path, to: &Path, observe: &mut dyn FnMut(ExportStage) -> Control) -> Result<bool, ModelError> {
     // Refuses what is no whole checkpoint, and links that lead out of it.
     checkpoint::inspect(from)?;
-    let companions = COMPANIONS.iter().map(|name| from.join(name)).filter(|file| file.is_file());
+    let companions = COMPANIONS.iter().chain(&ALSO).map(|name| from.join(name)).filter(|file| file.is_file());
     let files: Vec<PathBuf> = companions.chain(checkpoint::weight_files(from)?).collect();
     let unreadable = |file: &Path, e: &std::io::Error| ModelError::Unreadable {
         file: file.to_owned(),

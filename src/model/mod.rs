@@ -2,6 +2,7 @@
 
 mod cache;
 mod checkpoint;
+mod companions;
 mod composed;
 mod config;
 mod decoder;

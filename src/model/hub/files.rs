@@ -1,28 +1,15 @@
 //! Which files of a repository make a checkpoint, and which of them a folder lacks.
 
 use super::HubError;
+use crate::model::companions::COMPANIONS;
 use serde_json::Value;
 use std::path::Path;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Files beside the weights that a checkpoint may have.
-const COMPANIONS: [&str; 13] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "chat_template.json",
-    "adapter_config.json",
-    INDEX,
-];
+/// What is fetched besides the companions.
+const ALSO: [&str; 2] = ["adapter_config.json", INDEX];
 
 /// Any of these is a tokenizer.
 const TOKENIZERS: [&str; 3] = ["tokenizer.json", "tokenizer.model", "vocab.json"];
@@ -53,7 +40,8 @@ pub(super) fn wanted(repo: &str, listed: &[String]) -> Result<Vec<String>, HubEr
         let found = pickle.map_or_else(String::new, |name| format!(" (but {name})"));
         return Err(HubError::NoWeights { repo: repo.to_owned(), found });
     }
-    let companions = COMPANIONS.iter().filter(|name| has(name) && (**name != INDEX || !has(SINGLE)));
+    let companions =
+        COMPANIONS.iter().chain(&ALSO).filter(|name| has(name) && (**name != INDEX || !has(SINGLE)));
     Ok(companions.map(|name| (*name).to_owned()).chain(weights).collect())
 }
 

@@ -73,6 +73,20 @@ pub fn card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
         .inner
 }
 
+/// A quiet ground behind something that is quoted, as wide as there is room.
+pub fn quoted<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let p = theme::palette(ui);
+    Frame::new()
+        .fill(p.raised)
+        .corner_radius(CornerRadius::same(theme::RADIUS))
+        .inner_margin(Margin::symmetric(theme::PAD as i8, theme::GAP as i8))
+        .show(ui, |ui| {
+            ui.set_min_width(ui.available_width());
+            contents(ui)
+        })
+        .inner
+}
+
 /// A field's name above the field; gives the name's id for `labelled_by`.
 pub fn field(ui: &mut Ui, name: &str, hint: &str) -> egui::Id {
     let p = theme::palette(ui);

@@ -14,8 +14,8 @@ mod token_strip;
 pub use beta_painter::{BARS, BetaPainter, Painting, beta_painter};
 pub use bits::{
     Tone, card, check_label, chip, combo_box, command_button, dot, empty_state, fact, field, icon_button,
-    icon_text, line, link_button, named_choice, notice, primary_button, role_chip, row_button, screen_title,
-    section, text_button, tick, tone_look,
+    icon_text, line, link_button, named_choice, notice, primary_button, quoted, role_chip, row_button,
+    screen_title, section, text_button, tick, tone_look,
 };
 pub use chart::{Singles, meaning, show_chart, show_chart_with, show_loss, take_chart_wish};
 pub use consent::{ANSWERS, PROBES, Parcel, consent};

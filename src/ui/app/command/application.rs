@@ -87,7 +87,7 @@ impl AppCommand {
                     None => about,
                 }
             }
-            Self::Palette => About::new("Find an action", "Finds screens, data sets, models, evaluations and settings by a few letters.")
+            Self::Palette => About::new("Find an action", "Finds actions, screens, terms and what the project holds by a few letters.")
                 .icon(icons::ICON_SEARCH)
                 .key(Key::K),
             Self::Choose(wish) => {

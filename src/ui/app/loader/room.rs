@@ -27,7 +27,7 @@ pub(super) fn spawn(
         while let Ok(first) = requests.recv() {
             let mut batch = vec![first];
             batch.extend(requests.try_iter());
-            for request in newest_only(newest_strip_only(batch)) {
+            for request in newest_only(batch) {
                 let reply = catch_unwind(AssertUnwindSafe(|| room.answer(request))).unwrap_or_else(|panic| {
                     let why = panic_text(panic.as_ref());
                     Some(Reply::Trouble(format!("Reading the project broke off: {why}")))
@@ -43,23 +43,12 @@ pub(super) fn spawn(
     Ok(())
 }
 
-/// While somebody types or drags, strips are asked for faster than they are made: the last one is wanted.
-fn newest_strip_only(mut batch: Vec<Request>) -> Vec<Request> {
-    if let Some(last) = batch.iter().rposition(|r| matches!(r, Request::Data(DataRequest::Strip(_)))) {
-        let mut index = 0;
-        batch.retain(|request| {
-            let keep = index == last || !matches!(request, Request::Data(DataRequest::Strip(_)));
-            index += 1;
-            keep
-        });
-    }
-    batch
-}
-
-/// Of searches in answers, too, only the last one of each kind is wanted.
+/// While somebody types or drags, strips and searches are asked for faster than they are made: the last of each kind is
+/// wanted.
 fn newest_only(batch: Vec<Request>) -> Vec<Request> {
     let kind = |request: &Request| match request {
-        Request::Evaluate(request) if request.is_overtaken() => Some(std::mem::discriminant(request)),
+        Request::Data(DataRequest::Strip(_)) => Some(None),
+        Request::Evaluate(request) if request.is_overtaken() => Some(Some(std::mem::discriminant(request))),
         _ => None,
     };
     let kinds: Vec<_> = batch.iter().map(kind).collect();
@@ -255,7 +244,7 @@ mod tests {
                 depths: DepthDistribution::default(),
             }))
         };
-        let kept = newest_strip_only(vec![strip(1), Request::Refresh, strip(2), strip(3), Request::Refresh]);
+        let kept = newest_only(vec![strip(1), Request::Refresh, strip(2), strip(3), Request::Refresh]);
         let serials: Vec<u64> = kept
             .iter()
             .filter_map(|r| if let Request::Data(DataRequest::Strip(s)) = r { Some(s.serial) } else { None })

@@ -1,7 +1,8 @@
 //! What the tab draws: its parts, and the question before something is sent.
 
-use super::{Agreed, JudgingPanel, agreement, serial};
+use super::{Agreed, JudgingPanel, agreement};
 use crate::project::EvaluationInfo;
+use crate::ui::app::next_serial;
 use crate::ui::app::{
     Command, JudgedAnswers, JudgesRequest, JudgingCommand, JudgingPart, JudgingRequest, Pile, Request, View,
 };
@@ -115,7 +116,7 @@ impl JudgingPanel {
         if self.agreement.asked == Some(now) {
             return;
         }
-        let serial = serial();
+        let serial = next_serial();
         let request = JudgesRequest::Calibrate {
             serial,
             records: answers.records.clone(),

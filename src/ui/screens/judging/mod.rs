@@ -22,7 +22,6 @@ use disagreements::Inbox;
 use labels::Labels;
 use plan::Plan;
 use probes::Probes;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What somebody agreed to.
 pub enum Agreed {
@@ -68,12 +67,6 @@ pub struct JudgingPanel {
     agreement: Agreement,
     comparison: agreement::Comparison,
     probes: Probes,
-}
-
-/// A number that no other request has.
-fn serial() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl JudgingPanel {

@@ -1,7 +1,7 @@
 //! What the chosen judges would read, worked out before anything is done.
 
-use super::serial;
 use crate::judge::JudgeSpec;
+use crate::ui::app::next_serial;
 use crate::ui::app::{JudgePlan, JudgesRequest, JudgesSurroundings, Pile, View};
 use crate::ui::theme;
 use crate::ui::widgets::{Parcel, Tone, notice};
@@ -52,7 +52,7 @@ impl Plan {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(left));
             return;
         }
-        let serial = serial();
+        let serial = next_serial();
         let request =
             JudgesRequest::Plan { serial, around: around(view), judges: judges.to_vec(), pile: pile() };
         if view.loader.judge(request) {

@@ -3,9 +3,9 @@
 use super::blind::word;
 use super::choice::JudgeChoice;
 use super::plan::{Plan, around};
-use super::serial;
 use crate::judge::JudgeSpec;
 use crate::judge::calibration::{PASSED, Probe};
+use crate::ui::app::next_serial;
 use crate::ui::app::{JudgesRequest, JudgingCommand, Pile, ProbeProgress, ProbedJudge, View};
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, card, command_button, line, meaning, notice, progress_line, section};
@@ -69,7 +69,7 @@ impl Probes {
 
     fn send(&mut self, view: &mut View<'_>) {
         let Some((judges, each)) = self.queued.take_if(|_| self.trying.is_none()) else { return };
-        let (serial, progress) = (serial(), Arc::new(ProbeProgress::default()));
+        let (serial, progress) = (next_serial(), Arc::new(ProbeProgress::default()));
         let total = judges.len() * each * Probe::ALL.len();
         let request = JudgesRequest::Probe {
             serial,

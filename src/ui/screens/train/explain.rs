@@ -3,9 +3,9 @@
 use super::goal::Goal;
 use crate::train::{Normalisation, Recipe, TrainSpec};
 use crate::ui::theme;
-use crate::ui::widgets::{card, section};
+use crate::ui::widgets::{card, quoted, section};
 use eframe::egui::text::{LayoutJob, TextFormat};
-use eframe::egui::{Align, CollapsingHeader, CornerRadius, FontId, Frame, Label, Margin, Ui};
+use eframe::egui::{Align, CollapsingHeader, FontId, Label, Ui};
 
 /// What is said about an objective. In equations, `_{…}` is set lower.
 struct Words {
@@ -59,26 +59,21 @@ fn part(ui: &mut Ui, name: &str, open: bool, contents: impl FnOnce(&mut Ui)) {
 /// An equation on a quiet ground.
 fn equation(ui: &mut Ui, text: &str) {
     let p = theme::palette(ui);
-    Frame::new()
-        .fill(p.raised)
-        .corner_radius(CornerRadius::same(theme::RADIUS))
-        .inner_margin(Margin::symmetric(theme::PAD as i8, theme::GAP as i8))
-        .show(ui, |ui| {
-            ui.set_min_width(ui.available_width());
-            let mut job = LayoutJob::default();
-            for (text, low) in pieces(text) {
-                let size = if low { theme::SMALL - 2.0 } else { theme::BODY };
-                let valign = if low { Align::BOTTOM } else { Align::Center };
-                let format = TextFormat {
-                    font_id: FontId::proportional(size),
-                    color: p.ink,
-                    valign,
-                    ..Default::default()
-                };
-                job.append(text, 0.0, format);
-            }
-            ui.add(Label::new(job).wrap());
-        });
+    quoted(ui, |ui| {
+        let mut job = LayoutJob::default();
+        for (text, low) in pieces(text) {
+            let size = if low { theme::SMALL - 2.0 } else { theme::BODY };
+            let valign = if low { Align::BOTTOM } else { Align::Center };
+            let format = TextFormat {
+                font_id: FontId::proportional(size),
+                color: p.ink,
+                valign,
+                ..Default::default()
+            };
+            job.append(text, 0.0, format);
+        }
+        ui.add(Label::new(job).wrap());
+    });
 }
 
 /// The parts of an equation; `true` where they are set lower.

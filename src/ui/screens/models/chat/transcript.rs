@@ -5,7 +5,7 @@ use super::talk::{Answer, State, Turn};
 use crate::model::Finish;
 use crate::ui::app::{ChatEnding, ModelView, View};
 use crate::ui::theme;
-use crate::ui::widgets::{Tone, dot, empty_state, notice};
+use crate::ui::widgets::{Tone, dot, empty_state, notice, quoted};
 use eframe::egui::{
     self, Align, CornerRadius, FontId, Frame, Label, Layout, Margin, Stroke, TextFormat, Ui, Vec2,
     text::LayoutJob,
@@ -49,18 +49,13 @@ impl Chat {
 
 fn request(ui: &mut Ui, turn: &Turn) {
     let p = theme::palette(ui);
-    Frame::new()
-        .fill(p.raised)
-        .corner_radius(CornerRadius::same(theme::RADIUS))
-        .inner_margin(Margin::symmetric(theme::PAD as i8, theme::GAP as i8))
-        .show(ui, |ui| {
-            ui.set_min_width(ui.available_width());
-            ui.add(Label::new(theme::strong(&turn.request)).wrap().selectable(true));
-            if !turn.start.is_empty() {
-                let text = format!("Answers were made to start with: {}", turn.start);
-                ui.add(Label::new(theme::small(text).color(p.weak)).wrap());
-            }
-        });
+    quoted(ui, |ui| {
+        ui.add(Label::new(theme::strong(&turn.request)).wrap().selectable(true));
+        if !turn.start.is_empty() {
+            let text = format!("Answers were made to start with: {}", turn.start);
+            ui.add(Label::new(theme::small(text).color(p.weak)).wrap());
+        }
+    });
 }
 
 fn show_answer(ui: &mut Ui, turn: &Turn, answer: &Answer, model: &ModelView) {

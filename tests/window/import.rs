@@ -25,7 +25,10 @@ impl egui::DroppedFile for Dropped {
 }
 
 fn choose(w: &mut Window, combo: &str, choice: &str) {
+    // A choice before it may have had the file read again, which closes what is open.
+    w.settle();
     w.click(Role::ComboBox, combo);
+    w.wait_for(choice, MINUTE);
     w.press(choice);
 }
 

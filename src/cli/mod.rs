@@ -85,7 +85,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Go on with a training run that was stopped or cut off.
+    /// Go on with a training run or an evaluation that was stopped or cut off.
     Resume {
         /// The run's id: the name of its folder in runs.
         run: String,
@@ -156,11 +156,12 @@ enum DemoCommand {
         #[arg(long, value_parser = ablation)]
         without: Option<Ablation>,
     },
-    /// Attack the pair in every way that the paper names, before and after recovery augmentation: about ten minutes.
+    /// Attack the pair in every way that the paper names, before and after recovery augmentation: six minutes on two cores.
     Attacks(demo::AttacksArguments),
     /// Make the runs and evaluations that the demo project is shipped with.
     Results(demo_results::ResultsArguments),
-    /// Ask on three independently trained pairs of models what holds, with every comparison in one table: an hour or two.
+    /// Ask on three independently trained pairs of models what holds, with every comparison in one table: about two and a half
+    /// hours.
     /// What is done is kept, and a second call goes on.
     Study(demo::StudyArguments),
 }

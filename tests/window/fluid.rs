@@ -77,7 +77,7 @@ fn large_set() -> Examples {
     Examples::Recovery((0..ROWS).map(example).collect())
 }
 
-/// Measures frames on the Data screen with all of it at once, by what is done: nothing, scrolling, typing, filtering.
+/// Measures frames on the Data screen with all of it at once, by what is done: nothing, scrolling the table, scrolling the answer.
 pub fn measure() -> Vec<(&'static str, Frames)> {
     let long = Duration::from_secs(60);
     let folder = tempfile::tempdir().unwrap();

@@ -40,6 +40,9 @@ use std::time::Duration;
 /// Why no other project can be opened.
 pub const BUSY: &str = "A job of this project is running. Stop it or let it end first.";
 
+/// Why nothing of a project can be changed.
+pub const READ_ONLY: &str = "Another window has this project open; here it can only be read.";
+
 /// How often a busy job may wake the window.
 const WAKE: Duration = Duration::from_millis(100);
 
@@ -152,7 +155,7 @@ impl View<'_> {
     /// Why nothing may be changed, if nothing may.
     #[must_use]
     pub fn read_only(&self) -> Option<&'static str> {
-        self.project.read_only.then_some("Another window has this project open; here it can only be read.")
+        self.project.read_only.then_some(READ_ONLY)
     }
 }
 

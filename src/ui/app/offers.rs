@@ -2,7 +2,8 @@
 
 use super::{
     App, AppCommand, Ask, BUSY, DataCommand, EvaluateCommand, ExchangeCommand, InspectCommand, InspectPart,
-    JobCommand, JudgingCommand, JudgingPart, ModelsCommand, ModelsPage, Offer, Opening, Screen, Theme,
+    JobCommand, JudgingCommand, JudgingPart, ModelsCommand, ModelsPage, Offer, Opening, READ_ONLY, Screen,
+    Theme,
 };
 use crate::ui::screens::EvaluateTab;
 use crate::ui::terms::Term;
@@ -68,8 +69,7 @@ impl App {
         if self.screen == Screen::Inspect {
             offers.extend(self.inspect.offers(project));
         }
-        let reads_only =
-            project.read_only.then_some("Another window has this project open; here it can only be read.");
+        let reads_only = project.read_only.then_some(READ_ONLY);
         offers.push(Offer::unless(ExchangeCommand::OpenImport, reads_only));
         offers.push(Offer::unless(ExchangeCommand::OpenBenchmarks, reads_only));
         if self.screen == Screen::Data
@@ -81,7 +81,7 @@ impl App {
             offers.push(Offer::now(DataCommand::Select(set.id.clone())));
         }
         offers.extend(ModelsPage::ALL.into_iter().map(|page| Offer::now(ModelsCommand::Page(page))));
-        let blocked = project.read_only.then_some("Another window has this project open.");
+        let blocked = project.read_only.then_some(READ_ONLY);
         offers.push(Offer::unless(ModelsCommand::AddDemoPair, blocked));
         if self.models.is_working() {
             offers.push(Offer::now(ModelsCommand::StopWork));
@@ -106,7 +106,7 @@ impl App {
             offers.push(Offer::now(ModelsCommand::TrainFrom(id.clone())));
             offers.push(Offer::now(ModelsCommand::Export(id.clone())));
             for change in [ModelsCommand::Edit(id.clone()), ModelsCommand::Remove(id.clone())] {
-                let blocked = project.read_only.then_some("Another window has this project open.");
+                let blocked = project.read_only.then_some(READ_ONLY);
                 offers.push(Offer::unless(change, blocked));
             }
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));

@@ -2,7 +2,7 @@
 
 use crate::data::{Candidate, DatasetKind, Decision, Part, Review};
 use crate::generate::GenerateSpec;
-use crate::ui::app::{AppCommand, GenerateCommand, JobState, Progress, Screen, View};
+use crate::ui::app::{AppCommand, GenerateCommand, JobState, Progress, READ_ONLY, Screen, View};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, card, check_label, chip, command_button, empty_state, field, hidden_text, named_choice, notice,
@@ -234,7 +234,7 @@ impl GenerateScreen {
         ui.add_space(theme::PAD);
         let mut problems: Vec<&str> = self.spec().check().into_iter().map(|(_, message)| message).collect();
         if view.project.read_only {
-            problems.push("Another window has this project open; here it can only be read.");
+            problems.push(READ_ONLY);
         }
         if !self.limit.trim().is_empty() && self.limit.trim().parse::<usize>().is_err() {
             problems.push("The number of requests must be a whole number, or empty for all of them.");
@@ -402,7 +402,7 @@ impl GenerateScreen {
             Some(text) if *text != candidate.text => Decision::Edit { text: text.clone() },
             _ => Decision::Accept,
         };
-        let read_only = view.project.read_only.then_some("Another window has this project open.");
+        let read_only = view.project.read_only.then_some(READ_ONLY);
         let one = |decision: Decision| GenerateCommand::Decide {
             generation: generation.clone(),
             decisions: vec![(candidate.id.clone(), decision)],
@@ -464,7 +464,7 @@ impl GenerateScreen {
         let name = self.set.name.trim().to_owned();
         let blocked = |from: &[String]| {
             if view.project.read_only {
-                Some("Another window has this project open.")
+                Some(READ_ONLY)
             } else if name.is_empty() {
                 Some("Give the new set a name.")
             } else if from.is_empty() {

@@ -11,7 +11,7 @@ pub fn show_jobs(ui: &mut Ui, view: &mut View<'_>) {
     screen_title(
         ui,
         "Jobs",
-        "Training and evaluation run here, one after the other, while you go on working.",
+        "Training, evaluation and writing run here, one after the other, while you go on working.",
     );
     let earlier = unfinished(view);
     if view.jobs.all().is_empty() && earlier.is_empty() {

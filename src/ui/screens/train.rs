@@ -18,7 +18,8 @@ pub use protect::BetaPreset;
 use crate::data::{DatasetKind, FineTuningAttack};
 use crate::train::{Recipe, TrainSpec};
 use crate::ui::app::{
-    AppCommand, JobState, Offer, Product, Rehearsal, Screen, Snapshot, TrainCommand, TrainReply, View,
+    AppCommand, JobState, Offer, Product, READ_ONLY, Rehearsal, Screen, Snapshot, TrainCommand, TrainReply,
+    View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -264,7 +265,7 @@ impl TrainScreen {
         let mut problems: Vec<String> =
             self.spec.check().into_iter().map(|problem| problem.message).collect();
         if view.project.read_only {
-            problems.push("Another window has this project open; here it can only be read.".into());
+            problems.push(READ_ONLY.into());
         }
         if view.project.model(&self.spec.name).is_some() && self.spec.name != self.spec.model {
             problems.push(format!("There is a model named {} already. Choose another name.", self.spec.name));

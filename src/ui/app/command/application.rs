@@ -94,7 +94,7 @@ impl AppCommand {
                 let (text, tip) = match wish {
                     Wish::ModelFolder => (
                         "Choose folder…",
-                        "Picks a folder with config.json, model.safetensors and tokenizer.json.",
+                        "Picks the folder of a checkpoint, an adapter, or a GGUF file.",
                     ),
                     Wish::ExportFolder => (
                         "Choose where to export…",

@@ -22,8 +22,8 @@ pub use history::{Change, Row};
 use crate::data::{BulkEdit, DatasetKind, Mend, PartEdit};
 use crate::project::DatasetEntry;
 use crate::ui::app::{
-    Ask, Checked, DataCommand, DataRequest, ExchangeCommand, Loader, Request, SetRequest, Snapshot, Strip,
-    Tokens, View,
+    Ask, Checked, DataCommand, DataRequest, ExchangeCommand, Loader, READ_ONLY, Request, SetRequest,
+    Snapshot, Strip, Tokens, View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, command_button, empty_state, link_button, notice, screen_title};
@@ -131,7 +131,7 @@ impl DataScreen {
     #[must_use]
     pub fn edit_blocked(&self, read_only: bool) -> Option<&'static str> {
         if read_only {
-            Some("Another window has this project open; here it can only be read.")
+            Some(READ_ONLY)
         } else if self.opened_set().is_some() {
             None
         } else {
@@ -143,7 +143,7 @@ impl DataScreen {
     #[must_use]
     pub fn ask_blocked(&self, ask: Ask, read_only: bool, busy: bool) -> Option<&'static str> {
         if read_only {
-            return Some("Another window has this project open; here it can only be read.");
+            return Some(READ_ONLY);
         }
         let Some(set) = self.opened_set() else { return (ask != Ask::New).then_some(NO_SET) };
         let busy = busy.then_some("A job is running that may read this set. Let it end first.");

@@ -45,7 +45,7 @@ impl EvaluateTab {
             Self::Results => "How often each model complied under each attack.",
             Self::Categories => "The same rates by kind of request.",
             Self::Transcripts => "Read the answers behind the rates.",
-            Self::Judging => "Who judged these answers.",
+            Self::Judging => "Judge again, label by hand, and see how far each judge is to be trusted.",
         }
     }
 }

@@ -101,8 +101,11 @@ impl AddForm {
             RichText::new("A Llama-like checkpoint in safetensors, an adapter (LoRA), or a GGUF file, which only answers. It stays where it is.")
                 .color(p.weak),
         );
-        let id =
-            field(ui, "Folder of the model", "It holds config.json, model.safetensors and tokenizer.json.");
+        let id = field(
+            ui,
+            "Folder of the model",
+            "A checkpoint's folder holds config.json, weights in safetensors and tokenizer.json.",
+        );
         ui.horizontal(|ui| {
             let edit = TextEdit::singleline(&mut self.folder)
                 .hint_text("/home/you/models/my-model")

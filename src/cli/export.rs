@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub(super) struct ExportArguments {
     /// Id of the data set.
     set: String,
-    /// The file. Its name decides the form: .jsonl, .json, .csv or .tsv, and .gz behind it packs it.
+    /// The file. Its name decides the form: .jsonl, .json, .csv, .tsv or .parquet, and .gz behind it packs it.
     file: PathBuf,
     /// Write conversations for training elsewhere, `{"messages": […]}` a line, instead of Plumbline's own rows.
     #[arg(long)]
@@ -36,10 +36,13 @@ pub(super) fn run(arguments: ExportArguments) -> Result<(), Trouble> {
                 "Conversations are JSON lines: name a file that ends in .jsonl.".into(),
             ));
         }
+        (Some(format), false) if packed && !format.can_be_packed() => {
+            return Err(Trouble::BadInput("Parquet is packed as it is: leave out .gz.".into()));
+        }
         (Some(format), false) => format,
         (None, _) => {
             return Err(Trouble::BadInput(
-                "Name a file that ends in .jsonl, .json, .csv or .tsv, or one of these with .gz behind it."
+                "Name a file that ends in .jsonl, .json, .csv, .tsv or .parquet, or one of the first four with .gz behind it."
                     .into(),
             ));
         }

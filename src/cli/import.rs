@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// The arguments of `plumbline import`.
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// The file: CSV, JSON, or JSON lines; also packed as .gz.
+    /// The file: CSV, JSON, JSON lines, or Parquet; also packed as .gz.
     file: PathBuf,
     /// What its rows should become.
     #[arg(long)]

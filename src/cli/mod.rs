@@ -96,7 +96,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make a data set of a file from elsewhere: CSV, JSON, or JSON lines in the shapes of Alpaca, `ShareGPT`, `OpenAI` and others.
+    /// Make a data set of a file from elsewhere: CSV, JSON, JSON lines, or Parquet in the shapes of Alpaca, `ShareGPT`, `OpenAI` and others.
     Import(import::ImportArguments),
     /// Write a data set as a file for other programs; answers that may be harmful stay here unless asked for.
     Export(export::ExportArguments),

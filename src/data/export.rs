@@ -1,7 +1,9 @@
 //! Examples leave as a file for other programs, or for another Plumbline: what it writes, [`super::import`] reads again.
 
 use super::import::all_columns;
-use super::{AttackPrompt, ChatExample, DataError, DatasetKind, Examples, RecoveryExample, to_jsonl};
+use super::{
+    AttackPrompt, ChatExample, DataError, DatasetKind, Examples, RecoveryExample, parquet, to_jsonl,
+};
 use crate::files;
 use crate::text::{Message, Role};
 use flate2::Compression;
@@ -25,13 +27,15 @@ pub enum ExportFormat {
     Csv,
     /// A table with tabs.
     Tsv,
+    /// Typed columns, as the Hub and other programs keep sets; lists stay lists.
+    Parquet,
     /// Conversations as programs for training take them: `{"messages": […]}`, one a line.
     Messages,
 }
 
 impl ExportFormat {
     /// Every format.
-    pub const ALL: [Self; 5] = [Self::Lines, Self::List, Self::Csv, Self::Tsv, Self::Messages];
+    pub const ALL: [Self; 6] = [Self::Lines, Self::List, Self::Csv, Self::Tsv, Self::Parquet, Self::Messages];
 
     /// What a file of it ends with.
     #[must_use]
@@ -41,7 +45,14 @@ impl ExportFormat {
             Self::List => "json",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
+            Self::Parquet => "parquet",
         }
+    }
+
+    /// Whether a file of it gets smaller with gzip: Parquet is packed as it is.
+    #[must_use]
+    pub fn can_be_packed(self) -> bool {
+        self != Self::Parquet
     }
 
     /// Whether examples of a kind can be written in it: an attack prompt is no conversation to learn from.
@@ -63,7 +74,7 @@ impl ExportFormat {
 pub struct ExportSpec {
     /// The format.
     pub format: ExportFormat,
-    /// Whether the file is packed with gzip.
+    /// Whether the file is packed with gzip, where [`ExportFormat::can_be_packed`].
     pub packed: bool,
     /// Whether answers that may be harmful go with it; else [`REMOVED`] stands in their place.
     pub with_answers: bool,
@@ -82,6 +93,12 @@ pub fn export(path: &Path, examples: &Examples, spec: ExportSpec) -> Result<(), 
 }
 
 impl ExportSpec {
+    /// Whether the file is packed with gzip.
+    #[must_use]
+    pub fn packs(self) -> bool {
+        self.packed && self.format.can_be_packed()
+    }
+
     /// Writes examples as [`export`] does, unless `stopped` says so once all is ready: then a file of this name stays as
     /// it was. Gives back whether the file was written.
     pub fn export_unless(
@@ -102,7 +119,7 @@ impl ExportSpec {
             &removed
         };
         let bytes = written(examples, self.format).map_err(|e| fail(e.to_string()))?;
-        let bytes = if self.packed { pack(&bytes).map_err(|e| fail(e.to_string()))? } else { bytes };
+        let bytes = if self.packs() { pack(&bytes).map_err(|e| fail(e.to_string()))? } else { bytes };
         if stopped() {
             return Ok(false);
         }
@@ -162,6 +179,10 @@ fn written(examples: &Examples, format: ExportFormat) -> Result<Vec<u8>, Box<dyn
         }
         ExportFormat::Csv => table(&own, examples.kind(), b',')?,
         ExportFormat::Tsv => table(&own, examples.kind(), b'\t')?,
+        ExportFormat::Parquet => {
+            let rows: Vec<_> = rows(&own).collect::<Result<_, _>>()?;
+            parquet::written(&rows, examples.kind())?
+        }
         ExportFormat::Messages => {
             let mut bytes = Vec::new();
             for messages in conversations(examples) {
@@ -173,12 +194,17 @@ fn written(examples: &Examples, format: ExportFormat) -> Result<Vec<u8>, Box<dyn
     })
 }
 
-/// The rows of a set's own file as a table; what is no text is JSON in its cell.
+/// The rows of a set's own file.
+fn rows(own: &[u8]) -> impl Iterator<Item = serde_json::Result<Map<String, Value>>> {
+    own.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice)
+}
+
+/// The same as a table; what is no text is JSON in its cell.
 fn table(own: &[u8], kind: DatasetKind, delimiter: u8) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
     writer.write_record(all_columns(kind))?;
-    for line in own.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let row: Map<String, Value> = serde_json::from_slice(line)?;
+    for row in rows(own) {
+        let row = row?;
         let cell = |name: &str| match row.get(name) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
@@ -280,11 +306,12 @@ mod tests {
     fn what_is_exported_is_imported_again_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         for examples in sets() {
-            for format in [ExportFormat::Lines, ExportFormat::List, ExportFormat::Csv, ExportFormat::Tsv] {
+            for format in ExportFormat::ALL.into_iter().filter(|format| *format != ExportFormat::Messages) {
                 for packed in [false, true] {
-                    let end = if packed { ".gz" } else { "" };
+                    let spec = ExportSpec { format, packed, with_answers: true };
+                    let end = if spec.packs() { ".gz" } else { "" };
                     let file = folder.path().join(format!("set.{}{end}", format.ending()));
-                    export(&file, &examples, ExportSpec { format, packed, with_answers: true }).unwrap();
+                    export(&file, &examples, spec).unwrap();
                     let table = read_table(&file, None).unwrap();
                     assert_eq!(own_kind(&table), Some(examples.kind()), "{}", file.display());
                     let back = import_own(&table, examples.kind());
@@ -292,6 +319,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// All that a file says.
+    fn shown(file: &Path) -> String {
+        let bytes = std::fs::read(file).unwrap();
+        String::from_utf8(bytes).unwrap_or_else(|_| format!("{:?}", read_table(file, None).unwrap().rows))
     }
 
     #[test]
@@ -303,13 +336,13 @@ mod tests {
             for format in ExportFormat::ALL.into_iter().filter(|format| format.takes(kind)) {
                 let spec = ExportSpec { format, ..ExportSpec::default() };
                 export(&file, &examples, spec).unwrap();
-                let text = std::fs::read_to_string(&file).unwrap();
+                let text = shown(&file);
                 assert_eq!(text.contains(REMOVED), format.holds_harmful(kind), "{kind}, {format:?}: {text}");
                 for answer in ["Sure:", "Earlier:", "\"12\"", "\" 5 \"", "\"[]\""] {
                     assert!(!text.contains(answer), "{kind}, {format:?}: {text}");
                 }
                 export(&file, &examples, ExportSpec { with_answers: true, ..spec }).unwrap();
-                let text = std::fs::read_to_string(&file).unwrap();
+                let text = shown(&file);
                 assert!(!text.contains(REMOVED), "{kind}, {format:?}: {text}");
                 let recovery = kind == DatasetKind::Recovery;
                 assert_eq!(text.contains("Earlier:"), recovery, "{kind}, {format:?}: {text}");

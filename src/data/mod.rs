@@ -14,6 +14,7 @@ mod jsonl;
 mod later_turn;
 mod levels;
 mod metric;
+mod parquet;
 mod registry;
 mod review;
 mod row;

@@ -1,4 +1,4 @@
-//! The text of a file from elsewhere: read in pieces so that whoever waits can be told and can stop, unpacked, and hashed.
+//! The bytes of a file from elsewhere: read in pieces so that whoever waits can be told and can stop, unpacked, and hashed.
 
 use super::super::DataError;
 use flate2::read::MultiGzDecoder;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The longest text that is read at once. Beyond it, a file is taken apart first; it also bounds what a small packed file can
 /// unfold to.
-const MOST: u64 = 1 << 30;
+pub(super) const MOST: u64 = 1 << 30;
 /// Whoever waits is asked after each such piece.
 const PIECE: usize = 1 << 20;
 /// The share of the way that reading takes; the rest is making rows of the text.
@@ -18,10 +18,10 @@ const READING: f32 = 0.3;
 /// Who waits while a file is read: is told how far it is, from 0 to 1, and may break it off.
 pub type Watch<'a> = &'a mut dyn FnMut(f32) -> ControlFlow<()>;
 
-/// A file's text.
-pub(super) struct FileText {
-    /// The text, without a byte order mark.
-    pub text: String,
+/// What a file holds.
+pub(super) struct FileBytes {
+    /// Its bytes, unpacked.
+    pub bytes: Vec<u8>,
     /// SHA-256 of the file as it lies on the disk.
     pub sha256: String,
     /// What the file's name ends with, packing aside, in lower case.
@@ -105,18 +105,13 @@ impl Read for Passing<'_> {
 }
 
 /// Reads a file whole; what is packed with gzip is unpacked.
-pub(super) fn read_text(file: &Path, watch: Watch<'_>) -> Result<FileText, DataError> {
+pub(super) fn read_bytes(file: &Path, watch: Watch<'_>) -> Result<FileBytes, DataError> {
     let unreadable = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
     let about = std::fs::metadata(file).map_err(|e| unreadable(e.to_string()))?;
     if about.is_dir() {
         return Err(unreadable("it is a folder, and one file is wanted".to_owned()));
     }
-    let too_large = || {
-        unreadable(format!(
-            "it holds more than {} MB of text, which is more than is read at once. Split it first",
-            MOST >> 20
-        ))
-    };
+    let too_large = || unreadable(too_large());
     let ending = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
     let mut end = ending(file).unwrap_or_default();
     let packed = end == "gz";
@@ -149,20 +144,33 @@ pub(super) fn read_text(file: &Path, watch: Watch<'_>) -> Result<FileText, DataE
     }
     // The hash is that of the whole file, also of what may follow behind the packed text.
     io::copy(&mut passing, &mut io::sink()).map_err(|e| unreadable(e.to_string()))?;
-    if let Some(reason) = foreign(&bytes) {
-        return Err(unreadable(reason.to_owned()));
-    }
-    let mut text = String::from_utf8(bytes).map_err(|e| {
-        unreadable(format!("byte {} is not UTF-8. Save it as UTF-8 first", e.utf8_error().valid_up_to() + 1))
-    })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
     let sha256 = passing.hash.finalize().iter().fold(String::new(), |mut text, byte| {
         text.push_str(&format!("{byte:02x}"));
         text
     });
-    Ok(FileText { text, sha256, ending: end })
+    Ok(FileBytes { bytes, sha256, ending: end })
+}
+
+/// Why a file is not read.
+pub(super) fn too_large() -> String {
+    format!(
+        "it holds more than {} MB of text, which is more than is read at once. Split it first",
+        MOST >> 20
+    )
+}
+
+/// Bytes as text, without a byte order mark; or why they are none.
+pub(super) fn as_text(bytes: Vec<u8>) -> Result<String, String> {
+    if let Some(reason) = foreign(&bytes) {
+        return Err(reason.to_owned());
+    }
+    let mut text = String::from_utf8(bytes).map_err(|e| {
+        format!("byte {} is not UTF-8. Save it as UTF-8 first", e.utf8_error().valid_up_to() + 1)
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
 }
 
 /// Files that people bring and that are no text, by their first bytes.
@@ -171,10 +179,6 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if begins(b"PK\x03\x04") {
         Some(
             "it is a ZIP archive or an Excel file. Unpack the archive, or save the sheet as CSV in UTF-8, and take that file",
-        )
-    } else if begins(b"PAR1") {
-        Some(
-            "it is a Parquet file. Save its rows as CSV or JSON lines first, in Python with pandas.read_parquet(FILE).to_json(\"rows.jsonl\", orient=\"records\", lines=True)",
         )
     } else if begins(b"\x1f\x8b") {
         Some("it is packed with gzip. Let its name end in .gz, such as rows.jsonl.gz")

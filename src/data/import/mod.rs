@@ -1,4 +1,4 @@
-//! Files from elsewhere become examples: CSV, JSON and JSON lines, in the shapes that the field uses. Which column is what is
+//! Files from elsewhere become examples: CSV, JSON, JSON lines and Parquet, in the shapes that the field uses. Which column is what is
 //! guessed from its name, and can be said instead.
 
 mod columns;

@@ -1,8 +1,8 @@
 //! A file as a table: its columns, and its rows by name.
 
-use super::super::{BadRow, DataError};
+use super::super::{BadRow, DataError, parquet};
 use super::columns::is_known;
-use super::file::{FileText, Progress, Watch, Watched, read_text};
+use super::file::{FileBytes, MOST, Progress, Watch, Watched, as_text, read_bytes, too_large};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ const LONGEST_ROW: usize = 1_000_000;
 /// A row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableRow {
-    /// Where it begins: the line of the file; in a JSON list, its place there. From 1.
+    /// Where it begins: the line of the file; in a JSON list or a Parquet file, its place there. From 1.
     pub line: usize,
     /// What stands in its columns.
     pub values: Map<String, Value>,
@@ -113,8 +113,8 @@ enum Fault {
     Unreadable(String),
 }
 
-/// Reads a CSV file (also with semicolons or tabs), a text file with a request a line, a JSON list, or JSON lines; each may be
-/// packed with gzip. `header`: whether the first line of a CSV file names its columns; if not given, it does where one of its
+/// Reads a CSV file (also with semicolons or tabs), a text file with a request a line, a JSON list, JSON lines, or Parquet; each
+/// may be packed with gzip. `header`: whether the first line of a CSV file names its columns; if not given, it does where one of its
 /// cells is a name that columns have.
 pub fn read_table(file: &Path, header: Option<bool>) -> Result<Table, DataError> {
     read_table_watched(file, header, &mut |_| ControlFlow::Continue(())).map(|read| read.table)
@@ -126,20 +126,17 @@ pub fn read_table_watched(
     header: Option<bool>,
     watch: Watch<'_>,
 ) -> Result<TableFile, DataError> {
-    let FileText { text, sha256, ending } = read_text(file, &mut *watch)?;
+    let FileBytes { bytes, sha256, ending } = read_bytes(file, &mut *watch)?;
     let unreadable = |reason: String| DataError::Unreadable { file: file.to_owned(), reason };
-    let first = text.trim_start().chars().next();
-    let mut progress = Progress::new(watch, text.len());
-    let csv = |delimiter, progress: &mut Progress<'_>| {
-        csv_table(&text, header, delimiter, progress).map(|(table, named)| (table, Some(named)))
-    };
-    let read = match ending.as_str() {
-        "csv" => csv(delimiter(&text), &mut progress),
-        "tsv" => csv(b'\t', &mut progress),
-        "txt" => lines_table(&text, &mut progress).map(|table| (table, None)),
-        "json" | "jsonl" | "ndjson" => json_table(&text, &mut progress).map(|table| (table, None)),
-        _ if matches!(first, Some('{' | '[')) => json_table(&text, &mut progress).map(|table| (table, None)),
-        _ => csv(delimiter(&text), &mut progress),
+    let progress = &mut Progress::new(watch, bytes.len());
+    let read = if bytes.starts_with(parquet::MAGIC) {
+        parquet_table(bytes, progress).map(|table| (table, None))
+    } else if ending == "parquet" {
+        Err(Fault::Unreadable("its name ends in .parquet, and it is no Parquet file".to_owned()))
+    } else {
+        as_text(bytes)
+            .map_err(Fault::Unreadable)
+            .and_then(|text| text_table(&text, &ending, header, progress))
     };
     let (table, header) = read.map_err(|fault| match fault {
         Fault::Stopped => DataError::Stopped { file: file.to_owned() },
@@ -149,6 +146,51 @@ pub fn read_table_watched(
         return Err(unreadable("it holds no row".to_owned()));
     }
     Ok(TableFile { table, sha256, header })
+}
+
+/// A table that is written as text; with whether its first line names the columns, where the question arises.
+fn text_table(
+    text: &str,
+    ending: &str,
+    header: Option<bool>,
+    progress: &mut Progress<'_>,
+) -> Result<(Table, Option<bool>), Fault> {
+    let csv = |delimiter, progress: &mut Progress<'_>| {
+        csv_table(text, header, delimiter, progress).map(|(table, named)| (table, Some(named)))
+    };
+    match ending {
+        "csv" => csv(delimiter(text), progress),
+        "tsv" => csv(b'\t', progress),
+        "txt" => lines_table(text, progress).map(|table| (table, None)),
+        "json" | "jsonl" | "ndjson" => json_table(text, progress).map(|table| (table, None)),
+        _ if text.trim_start().starts_with(['{', '[']) => {
+            json_table(text, progress).map(|table| (table, None))
+        }
+        _ => csv(delimiter(text), progress),
+    }
+}
+
+/// The rows of a Parquet file.
+fn parquet_table(bytes: Vec<u8>, progress: &mut Progress<'_>) -> Result<Table, Fault> {
+    let (mut table, length, mut text) = (Builder::default(), bytes.len(), 0);
+    let read = parquet::read(bytes, |place, row| {
+        text += row.values().map(length_of).sum::<usize>() as u64;
+        if text > MOST {
+            return ControlFlow::Break(too_large());
+        }
+        table.push(place.index + 1, row);
+        // How much of the file is behind a row is not known; rows are about equally long.
+        if progress.go_on(length / place.count.max(1) * place.index) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(String::new())
+        }
+    });
+    match read {
+        _ if progress.stopped() => Err(Fault::Stopped),
+        Err(reason) => Err(Fault::Unreadable(reason)),
+        Ok(()) => Ok(table.table),
+    }
 }
 
 /// A text file: a request a line.

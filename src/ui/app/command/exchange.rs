@@ -37,7 +37,7 @@ impl ExchangeCommand {
         match self {
             Self::OpenImport => About::new(
                 "Import…",
-                "Makes a data set of a CSV, JSON, JSON lines or text file, after showing what becomes of its rows.",
+                "Makes a data set of a CSV, JSON, JSON lines, Parquet or text file, after showing what becomes of its rows.",
             )
             .icon(icons::ICON_UPLOAD_FILE),
             Self::OpenFile(file) => {

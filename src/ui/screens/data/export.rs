@@ -26,6 +26,7 @@ fn name(format: ExportFormat) -> (&'static str, &'static str) {
         ExportFormat::List => ("JSON list", "The same as one list"),
         ExportFormat::Csv => ("CSV table", "For spreadsheets; lists stand as JSON in their cells"),
         ExportFormat::Tsv => ("TSV table", "The same with tabs"),
+        ExportFormat::Parquet => ("Parquet", "For the Hub, pandas and the like; nothing is lost"),
         ExportFormat::Messages => {
             ("Chat messages", "For training elsewhere: {\"messages\": […]}, one a line")
         }
@@ -64,6 +65,7 @@ impl ExportDialog {
             (ExportFormat::Csv, true) => "set.csv.gz",
             (ExportFormat::Tsv, false) => "set.tsv",
             (ExportFormat::Tsv, true) => "set.tsv.gz",
+            (ExportFormat::Parquet, _) => "set.parquet",
         }
     }
 
@@ -117,7 +119,10 @@ impl ExportDialog {
             });
         }
         ui.add_space(theme::GAP);
-        tick(ui, &mut self.spec.packed, "Pack with gzip (.gz)");
+        ui.add_enabled_ui(self.spec.format.can_be_packed(), |ui| {
+            tick(ui, &mut self.spec.packed, "Pack with gzip (.gz)")
+                .on_disabled_hover_text("Parquet is packed as it is.");
+        });
         if self.spec.format.holds_harmful(self.kind) {
             // Of a recovery example, only what the model said in earlier turns is part of the conversation.
             let earlier = self.spec.format == ExportFormat::Messages && self.kind == DatasetKind::Recovery;
@@ -170,7 +175,7 @@ impl ExportDialog {
 
 /// What the file's name ends with.
 fn ending(spec: ExportSpec) -> String {
-    format!(".{}{}", spec.format.ending(), if spec.packed { ".gz" } else { "" })
+    format!(".{}{}", spec.format.ending(), if spec.packs() { ".gz" } else { "" })
 }
 
 #[cfg(test)]

@@ -80,6 +80,19 @@ pub enum ExchangeReply {
     Checked(Result<Box<CheckedFile>, String>),
 }
 
+impl ExchangeRequest {
+    /// What says to whoever asked why nothing came of it.
+    fn failed(&self) -> fn(String) -> ExchangeReply {
+        match self {
+            Self::Look(_) | Self::Forget => |why| ExchangeReply::Looked(Err(why)),
+            Self::Import(_) | Self::Add { .. } => |why| ExchangeReply::Imported(Err(why)),
+            Self::Export(_) => |why| ExchangeReply::Exported(Err(why)),
+            Self::Fetch { .. } => |why| ExchangeReply::Fetched(Err(why)),
+            Self::Check { .. } => |why| ExchangeReply::Checked(Err(why)),
+        }
+    }
+}
+
 /// Starts the thread.
 pub(super) fn spawn(
     requests: Receiver<(u64, ExchangeRequest)>,
@@ -94,16 +107,17 @@ pub(super) fn spawn(
             if line.is_stale() && !matches!(request, ExchangeRequest::Forget) {
                 continue;
             }
+            let failed = request.failed();
             let reply = catch_unwind(AssertUnwindSafe(|| desk.answer(request, &mut line)));
             let reply = match reply {
-                Ok(Some(reply)) => Reply::Exchange { serial, reply },
+                Ok(Some(reply)) => reply,
                 Ok(None) => continue,
                 Err(panic) => {
                     desk = Desk::default();
-                    Reply::Trouble(format!("Reading the file broke off: {}", panic_text(panic.as_ref())))
+                    failed(format!("This broke off: {}", panic_text(panic.as_ref())))
                 }
             };
-            if replies.send(reply).is_err() {
+            if replies.send(Reply::Exchange { serial, reply }).is_err() {
                 return;
             }
             waker();

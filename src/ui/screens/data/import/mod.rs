@@ -217,7 +217,7 @@ impl ImportDialog {
             ui.set_min_height(height);
             ui.add_space(theme::GROUP);
             for text in [
-                "CSV, TSV, JSON, JSON lines or plain text with a request a line; each also packed as .gz.",
+                "CSV, TSV, JSON, JSON lines, Parquet or plain text with a request a line; each also packed as .gz.",
                 "The shapes of Alpaca, OpenAI, ShareGPT, Dolly and the published benchmarks are known, and so are Plumbline's own exports.",
                 "First you see the rows, what becomes of each, and which cannot be used. Nothing is taken in until you press Import.",
             ] {

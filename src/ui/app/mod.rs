@@ -321,12 +321,18 @@ impl App {
         let Opening::Open(project) = &self.opening else { return };
         let known = |id: &Option<String>| id.as_ref().is_some_and(|id| project.model(id).is_some());
         let of_role = |role| project.models.iter().find(|m| m.entry.role == role).map(|m| m.entry.id.clone());
-        let first = || project.models.first().map(|m| m.entry.id.clone());
+        // A model beside itself shows nothing: the other box's model is taken only where there is no other.
+        let not = |other: &Option<String>| {
+            let ids = || project.models.iter().map(|m| &m.entry.id);
+            ids().find(|id| Some(*id) != other.as_ref()).or_else(|| ids().next()).cloned()
+        };
         if !known(&self.focus.base) {
-            self.focus.base = of_role(ModelRole::Base).or_else(first);
+            let base = of_role(ModelRole::Base).filter(|id| Some(id) != self.focus.model.as_ref());
+            self.focus.base = base.or_else(|| not(&self.focus.model));
         }
         if !known(&self.focus.model) {
-            self.focus.model = of_role(ModelRole::Aligned).or_else(first);
+            let aligned = of_role(ModelRole::Aligned).filter(|id| Some(id) != self.focus.base.as_ref());
+            self.focus.model = aligned.or_else(|| not(&self.focus.base));
         }
     }
 }

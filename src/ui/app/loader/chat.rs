@@ -1,8 +1,9 @@
 //! The thread that chats: it keeps the chosen models loaded and hands their answers over as they are written.
 
+use super::fits::fits;
 use super::{Reply, Waker, panic_text};
-use crate::job::{CancelToken, available_memory, sentence};
-use crate::model::{self, Control, Finish, GenerateRequest, Model, Sampler, readable_size};
+use crate::job::{CancelToken, sentence};
+use crate::model::{self, Control, Finish, GenerateRequest, Model, Sampler};
 use crate::text::Message;
 use crossbeam_channel::{Receiver, Sender};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -151,20 +152,6 @@ fn loaded(
     let model = model::open(folder).map_err(|e| e.to_string())?;
     shelf.push((folder.to_owned(), model.clone()));
     Ok(model)
-}
-
-/// Refuses a model whose weights do not fit into the memory that is free, before the system ends the whole program.
-fn fits(folder: &Path) -> Result<(), String> {
-    let card = model::inspect(folder).map_err(|e| e.to_string())?;
-    let need = card.needs.map_or(card.bytes_on_disk, |needs| needs.run.weights);
-    match available_memory() {
-        Some(free) if model::device::pick().is_cpu() && need > free => Err(format!(
-            "Its weights need {} of memory, and {} is free. Close other programs, or chat with a smaller model.",
-            readable_size(need),
-            readable_size(free)
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn answer(

@@ -1,5 +1,6 @@
 //! The thread that runs two models over one answer.
 
+use super::fits::fits;
 use super::{Reply, Waker, panic_text};
 use crate::model::{self, Checkpoint};
 use crate::probe;
@@ -71,10 +72,11 @@ impl Shelf {
             let kept = self.loaded.remove(at);
             self.loaded.push(kept);
         } else {
-            let checkpoint = model::load(folder).map_err(|e| e.to_string())?;
             if self.loaded.len() == 2 {
                 self.loaded.remove(0);
             }
+            fits(folder)?;
+            let checkpoint = model::load(folder).map_err(|e| e.to_string())?;
             self.loaded.push((folder.to_owned(), checkpoint));
         }
         self.loaded

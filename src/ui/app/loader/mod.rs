@@ -8,6 +8,7 @@ mod check;
 mod data;
 mod evaluate;
 mod exchange;
+mod fits;
 mod inspect;
 mod inspector;
 mod judges;

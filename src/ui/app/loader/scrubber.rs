@@ -3,6 +3,7 @@
 //! What is wanted is always one request, the newest. An older one is let go at its next token, so that nothing is computed for
 //! a place that the slider has left. Models and what they have read of the prompt stay between requests.
 
+use super::fits::fits;
 use super::{Waker, panic_text};
 use crate::evaluate::{Draws, RefusalRate, Scrub, ScrubPrompt};
 use crate::judge::{Judge, JudgeContext, JudgeSpec, Verdict};
@@ -176,10 +177,11 @@ impl Desk {
             let kept = self.models.remove(at);
             self.models.push(kept);
         } else {
-            let model = model::open(folder).map_err(|e| e.to_string())?;
             if self.models.len() == OPEN {
                 self.models.remove(0);
             }
+            fits(folder)?;
+            let model = model::open(folder).map_err(|e| e.to_string())?;
             self.models.push((folder.to_owned(), model));
         }
         self.models.last().map(|(_, model)| model.clone()).ok_or_else(|| "no model is open".to_owned())

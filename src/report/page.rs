@@ -126,11 +126,14 @@ pub struct ReportSpec {
     pub sections: Vec<Section>,
 }
 
+/// Longer words may be broken anywhere in a table.
+const LONG_WORD: usize = 20;
+
 const STYLE: &str = "\
 :root{color-scheme:light}body{font:15px/1.5 Inter,system-ui,sans-serif;color:#1b1c1f;background:#fff;max-width:860px;margin:40px auto;padding:0 24px}\
 h1{font-size:28px;line-height:1.2;margin:0 0 4px}h2{font-size:20px;margin:40px 0 8px;border-bottom:1px solid #e0e0db;padding-bottom:4px}\
 h3{font-size:14px;margin:20px 0 6px;overflow-wrap:anywhere}p{margin:6px 0 12px}.quiet{color:#62656b;font-size:13px;overflow-wrap:anywhere}\
-table{border-collapse:collapse;width:100%;font-size:13px;margin:8px 0}th,td{text-align:left;vertical-align:top;padding:5px 10px 5px 0;border-bottom:1px solid #e8e8e4;overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%;font-size:13px;margin:8px 0}th,td{text-align:left;vertical-align:top;padding:5px 10px 5px 0;border-bottom:1px solid #e8e8e4;overflow-wrap:break-word}.long{overflow-wrap:anywhere}\
 th{color:#62656b;font-weight:600}td{font-variant-numeric:tabular-nums}figure{margin:12px 0 20px}svg{max-width:100%;height:auto;border:1px solid #e0e0db;border-radius:6px}\
 @media print{body{margin:0;max-width:none;padding:0;font-size:11pt}h2,h3{break-after:avoid}figure,tr{break-inside:avoid}thead{display:table-header-group}}";
 
@@ -259,7 +262,7 @@ fn provenance(
     let row = |place: &str, id: &str, manifest: &Manifest| {
         vec![
             format!("{place}/{id}"),
-            manifest.started.clone(),
+            to_the_second(&manifest.started),
             manifest.ended.clone(),
             manifest.seed.to_string(),
             manifest.plumbline.clone(),
@@ -300,11 +303,20 @@ fn table(out: &mut String, head: &[&str], rows: Vec<Vec<String>>, remark: &str) 
     for row in rows {
         out.push_str("<tr>");
         for cell in row {
-            let _ = write!(out, "<td>{}</td>", escape(&cell));
+            // A hash or a long name may be broken anywhere, so that its column leaves room for the others; words are kept.
+            let long = cell.split_whitespace().any(|word| word.chars().count() > LONG_WORD);
+            let class = if long { " class=\"long\"" } else { "" };
+            let _ = write!(out, "<td{class}>{}</td>", escape(&cell));
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table>\n");
+}
+
+/// A manifest's time without its fractions, which say nothing to a reader.
+fn to_the_second(time: &str) -> String {
+    let parsed: Result<jiff::Timestamp, _> = time.parse();
+    parsed.map_or_else(|_| time.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Where the numbers above come from.

@@ -3,6 +3,7 @@
 mod beta_painter;
 mod bits;
 mod chart;
+mod chart_key;
 mod consent;
 mod heat_map;
 mod hidden_text;

@@ -1,0 +1,77 @@
+//! The key of a chart: a piece of each line, with its dash and its marker, and its name.
+
+use super::chart::{ink, line_style};
+use crate::report::{Dash, Marker, Series};
+use crate::ui::theme;
+use eframe::egui::{Color32, FontId, Pos2, Sense, Shape, Stroke, Ui, Vec2, vec2};
+use egui_plot::LineStyle;
+
+/// Length of a piece of line.
+const PIECE: f32 = 36.0;
+/// Radius of a marker.
+const RADIUS: f32 = 4.0;
+
+/// Draws the key.
+pub(super) fn key(ui: &mut Ui, series: &[Series]) {
+    let p = theme::palette(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for one in series {
+            // The piece stays with its name where the line ends.
+            let font = FontId::proportional(theme::SMALL);
+            let name = ui.painter().layout_no_wrap(one.name.clone(), font, p.ink);
+            if ui.available_size_before_wrap().x < PIECE + theme::GAP + name.size().x {
+                ui.end_row();
+            }
+            piece(ui, one);
+            ui.label(theme::small(&one.name).color(if one.faint { p.weak } else { p.ink }));
+            ui.add_space(theme::GAP);
+        }
+    });
+}
+
+fn piece(ui: &mut Ui, series: &Series) {
+    let ink = ink(ui, series);
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(PIECE, 16.0), Sense::hover());
+    let painter = ui.painter();
+    if !series.apart {
+        let ends = [rect.left_center(), rect.right_center()];
+        let width = if series.faint { 1.5 } else { 2.0 };
+        match line_style(series.dash()) {
+            LineStyle::Solid => {
+                painter.line_segment(ends, Stroke::new(width, ink));
+            }
+            LineStyle::Dotted { spacing } => painter.extend(Shape::dotted_line(&ends, ink, spacing, width)),
+            LineStyle::Dashed { length } => {
+                let stroke = Stroke::new(width, ink);
+                painter.extend(Shape::dashed_line(&ends, stroke, length, length * Dash::GAP));
+            }
+        }
+    }
+    if let Some(marker) = series.marker() {
+        painter.extend(shapes(rect.center(), marker, ink));
+    }
+}
+
+/// A marker as the plot draws it.
+fn shapes(at: Pos2, marker: Marker, ink: Color32) -> Vec<Shape> {
+    let corners = |points: &[(f32, f32)]| -> Vec<Pos2> {
+        points.iter().map(|&(x, y)| at + vec2(x, y) * RADIUS).collect()
+    };
+    let area = |points: &[(f32, f32)]| vec![Shape::convex_polygon(corners(points), ink, Stroke::NONE)];
+    let strokes = |pairs: [[(f32, f32); 2]; 2]| -> Vec<Shape> {
+        let stroke = Stroke::new(1.5, ink);
+        pairs.map(|pair| Shape::line(corners(&pair), stroke)).into()
+    };
+    let (a, b) = (std::f32::consts::FRAC_1_SQRT_2, 0.866);
+    match marker {
+        Marker::Square => area(&[(-a, a), (-a, -a), (a, -a), (a, a)]),
+        Marker::Diamond => area(&[(0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)]),
+        Marker::Up => area(&[(0.0, -1.0), (b, 0.5), (-b, 0.5)]),
+        Marker::Down => area(&[(0.0, 1.0), (-b, -0.5), (b, -0.5)]),
+        Marker::Cross => strokes([[(-a, -a), (a, a)], [(a, -a), (-a, a)]]),
+        Marker::Plus => strokes([[(-1.0, 0.0), (1.0, 0.0)], [(0.0, -1.0), (0.0, 1.0)]]),
+        Marker::Circle => vec![Shape::circle_filled(at, RADIUS, ink)],
+    }
+}

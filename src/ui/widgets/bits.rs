@@ -161,6 +161,25 @@ pub fn fact(ui: &mut Ui, name: &str, value: &str) {
     });
 }
 
+/// A name and its value, which may take some lines; what does not fit is on hover.
+pub fn long_fact(ui: &mut Ui, name: &str, value: &str, lines: usize) {
+    let p = theme::palette(ui);
+    ui.horizontal_top(|ui| {
+        ui.allocate_ui_with_layout(Vec2::new(104.0, 20.0), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(104.0);
+            ui.label(theme::small(name).color(p.weak));
+        });
+        let font = egui::FontId::proportional(theme::SMALL);
+        let mut job = LayoutJob::simple(value.to_owned(), font, p.ink, ui.available_width());
+        job.wrap.max_rows = lines;
+        ui.vertical(|ui| {
+            // Its first line stands at the height of the name.
+            ui.add_space(2.0);
+            ui.label(job).on_hover_text(value);
+        });
+    });
+}
+
 /// A small rounded label.
 pub fn chip(ui: &mut Ui, text: &str, colour: Color32) -> Response {
     Frame::new()
@@ -208,7 +227,7 @@ pub fn primary_button(ui: &mut Ui, icon: MaterialIcon, text: &str, blocked: Opti
     let response = ui
         .scope(|ui| {
             ui.visuals_mut().disabled_alpha = 1.0;
-            ui.spacing_mut().button_padding = Vec2::new(theme::GROUP, theme::GAP);
+            ui.spacing_mut().button_padding = Vec2::new(theme::GROUP, theme::TIGHT);
             ui.add_enabled(enabled, Button::new(label).fill(fill).stroke(Stroke::NONE))
         })
         .inner;
@@ -223,12 +242,12 @@ pub fn primary_button(ui: &mut Ui, icon: MaterialIcon, text: &str, blocked: Opti
 pub fn command_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
     let p = theme::palette(ui);
     let about = command.clone().into().about();
-    let enabled = blocked.is_none();
+    let ink = button_ink(p, blocked);
     let label = match about.icon {
-        Some(icon) => icon_text(ui, icon, &about.text, if enabled { p.ink } else { p.weak }, theme::BODY),
-        None => RichText::new(about.text.as_ref()).into(),
+        Some(icon) => icon_text(ui, icon, &about.text, ink, theme::BODY),
+        None => RichText::new(about.text.as_ref()).color(ink).into(),
     };
-    let response = ui.add_enabled(enabled, Button::new(label));
+    let response = quiet(ui, Button::new(label), theme::PAD, blocked);
     explained(ui, response, &about, blocked)
 }
 
@@ -237,14 +256,8 @@ pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
     let p = theme::palette(ui);
     let about = command.clone().into().about();
     let Some(icon) = about.icon else { return command_button(ui, command, blocked) };
-    let enabled = blocked.is_none();
-    let glyph = icon.rich_text().size(18.0).color(if enabled { p.ink } else { p.weak });
-    let response = ui
-        .scope(|ui| {
-            ui.spacing_mut().button_padding.x = theme::GAP;
-            ui.add_enabled(enabled, Button::new(glyph))
-        })
-        .inner;
+    let glyph = icon.rich_text().size(18.0).color(button_ink(p, blocked));
+    let response = quiet(ui, Button::new(glyph), theme::GAP, blocked);
     explained(ui, response, &about, blocked)
 }
 
@@ -252,12 +265,28 @@ pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
 pub fn link_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
     let p = theme::palette(ui);
     let about = command.clone().into().about();
-    let enabled = blocked.is_none();
-    let ink = if enabled { p.accent } else { p.weak };
+    let ink = if blocked.is_none() { p.accent } else { button_ink(p, blocked) };
     let text = theme::small(about.text.as_ref()).color(ink);
-    let response = ui.add_enabled(enabled, Button::new(text).frame(false));
+    let response = quiet(ui, Button::new(text).frame(false), theme::PAD, blocked);
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     explained(ui, response, &about, blocked)
+}
+
+/// The ink of a button that is not the one that matters.
+fn button_ink(p: &theme::Palette, blocked: Option<&str>) -> Color32 {
+    if blocked.is_none() { p.ink } else { theme::faded(p.weak, 0.75) }
+}
+
+/// Adds a button of the height of all controls, with an icon or without. Its ink says whether it can be pressed; nothing
+/// else of it fades.
+fn quiet(ui: &mut Ui, button: Button<'_>, padding: f32, blocked: Option<&str>) -> Response {
+    ui.scope(|ui| {
+        ui.visuals_mut().disabled_alpha = 1.0;
+        // An icon's line is higher than a text's: the height comes from the least height of a control.
+        ui.spacing_mut().button_padding = Vec2::new(padding, theme::TIGHT);
+        ui.add_enabled(blocked.is_none(), button)
+    })
+    .inner
 }
 
 /// Names a command's button and says on hover what it does, or why it cannot be pressed.

@@ -27,7 +27,7 @@ const NOTE_LINE: f32 = 16.0;
 
 impl ModelsScreen {
     pub(super) fn cards(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        egui::ScrollArea::vertical().id_salt("cards of models").auto_shrink(false).show(ui, |ui| {
             if let Some(entry) = &self.removed {
                 let text =
                     format!("{} is off this project's list. Its files stayed where they were.", entry.id);

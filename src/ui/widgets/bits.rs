@@ -104,6 +104,30 @@ pub fn line<R>(ui: &mut Ui, height: f32, contents: impl FnOnce(&mut Ui) -> R) ->
     .inner
 }
 
+/// A form that scrolls above what stays in sight at its foot: its button, and why that cannot be pressed. A line parts
+/// the two; a row that faded out there would look as if it could not be used.
+pub fn form_above<S>(
+    ui: &mut Ui,
+    id: &str,
+    state: &mut S,
+    foot: impl FnOnce(&mut Ui, &mut S),
+    form: impl FnOnce(&mut Ui, &mut S),
+) {
+    let under = Frame::new().inner_margin(Margin { top: theme::PAD as i8, ..Margin::default() });
+    egui::Panel::bottom((id, "foot"))
+        .frame(under)
+        .resizable(false)
+        .show_separator_line(true)
+        .show(ui, |ui| foot(ui, state));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        ui.spacing_mut().scroll.fade.strength = 0.0;
+        egui::ScrollArea::vertical().id_salt((id, "form")).auto_shrink(false).show(ui, |ui| {
+            ui.set_width(ui.available_width() - theme::PAD);
+            form(ui, state);
+        });
+    });
+}
+
 /// A choice from a list, with a quiet arrow.
 #[must_use]
 pub fn combo_box<'a>(salt: &str, width: f32) -> egui::ComboBox<'a> {
@@ -247,7 +271,7 @@ pub fn command_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocke
         Some(icon) => icon_text(ui, icon, &about.text, ink, theme::BODY),
         None => RichText::new(about.text.as_ref()).color(ink).into(),
     };
-    let response = quiet(ui, Button::new(label), theme::PAD, blocked);
+    let response = quiet(ui, Button::new(label), blocked);
     explained(ui, response, &about, blocked)
 }
 
@@ -257,7 +281,9 @@ pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
     let about = command.clone().into().about();
     let Some(icon) = about.icon else { return command_button(ui, command, blocked) };
     let glyph = icon.rich_text().size(18.0).color(button_ink(p, blocked));
-    let response = quiet(ui, Button::new(glyph), theme::GAP, blocked);
+    let usual = std::mem::replace(&mut ui.spacing_mut().button_padding.x, theme::GAP);
+    let response = quiet(ui, Button::new(glyph), blocked);
+    ui.spacing_mut().button_padding.x = usual;
     explained(ui, response, &about, blocked)
 }
 
@@ -267,7 +293,7 @@ pub fn link_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
     let about = command.clone().into().about();
     let ink = if blocked.is_none() { p.accent } else { button_ink(p, blocked) };
     let text = theme::small(about.text.as_ref()).color(ink);
-    let response = quiet(ui, Button::new(text).frame(false), theme::PAD, blocked);
+    let response = quiet(ui, Button::new(text).frame(false), blocked);
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     explained(ui, response, &about, blocked)
 }
@@ -279,14 +305,16 @@ fn button_ink(p: &theme::Palette, blocked: Option<&str>) -> Color32 {
 
 /// Adds a button of the height of all controls, with an icon or without. Its ink says whether it can be pressed; nothing
 /// else of it fades.
-fn quiet(ui: &mut Ui, button: Button<'_>, padding: f32, blocked: Option<&str>) -> Response {
-    ui.scope(|ui| {
-        ui.visuals_mut().disabled_alpha = 1.0;
-        // An icon's line is higher than a text's: the height comes from the least height of a control.
-        ui.spacing_mut().button_padding = Vec2::new(padding, theme::TIGHT);
-        ui.add_enabled(blocked.is_none(), button)
-    })
-    .inner
+fn quiet(ui: &mut Ui, button: Button<'_>, blocked: Option<&str>) -> Response {
+    // Not in a scope, which would keep a row of buttons from going on in the next line.
+    let (alpha, usual) = (ui.visuals().disabled_alpha, ui.spacing().button_padding);
+    ui.visuals_mut().disabled_alpha = 1.0;
+    // An icon's line is higher than a text's: the height comes from the least height of a control.
+    ui.spacing_mut().button_padding.y = theme::TIGHT;
+    let response = ui.add_enabled(blocked.is_none(), button);
+    ui.visuals_mut().disabled_alpha = alpha;
+    ui.spacing_mut().button_padding = usual;
+    response
 }
 
 /// Names a command's button and says on hover what it does, or why it cannot be pressed.

@@ -4,7 +4,7 @@ use super::chart_key::key;
 use crate::project::ModelRole;
 use crate::report::{Chart, Dash, Hue, Marker, Scale, Series, Spread};
 use crate::ui::theme;
-use eframe::egui::{self, Color32, FontId, RichText, Stroke, Ui};
+use eframe::egui::{self, Align, Color32, FontId, Layout, Rect, RichText, Stroke, Ui, UiBuilder, pos2, vec2};
 use egui_plot::{
     AxisHints, FilledArea, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
     PlotPoints, PlotResponse, PlotUi, Points,
@@ -35,20 +35,17 @@ pub fn show_chart(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
 
 /// Title, buttons and note.
 fn head(ui: &mut Ui, chart: &Chart<'_>) {
-    ui.horizontal_top(|ui| {
-        let room = ui.available_width() - BUTTONS;
-        ui.scope(|ui| {
-            ui.set_max_width(room);
-            ui.add(egui::Label::new(theme::heading(chart.question.as_ref())).wrap());
-        });
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            // As high as the first line of the title.
-            ui.spacing_mut().interact_size.y = 24.0;
-            save_buttons(ui, chart);
-        });
+    let room = ui.available_rect_before_wrap();
+    ui.scope(|ui| {
+        ui.set_max_width(room.width() - BUTTONS);
+        ui.add(egui::Label::new(theme::heading(chart.question.as_ref())).wrap());
     });
+    // Beside the title's first line, and taking no room of their own.
+    let place = Rect::from_min_size(pos2(room.right() - BUTTONS, room.top()), vec2(BUTTONS, 28.0));
+    let beside = UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Center));
+    save_buttons(&mut ui.new_child(beside), chart);
     if !chart.note.is_empty() {
-        ui.label(theme::small(chart.note.as_ref()).color(theme::palette(ui).weak));
+        super::prose(ui, &chart.note, theme::SMALL, theme::palette(ui).weak);
     }
 }
 
@@ -89,6 +86,7 @@ fn wish_id() -> egui::Id {
 }
 
 fn save_buttons(ui: &mut Ui, chart: &Chart<'_>) {
+    ui.spacing_mut().item_spacing.x = theme::PAD;
     for (text, picture, tip) in [
         ("CSV", false, "Saves the numbers of this chart as a table in the project's folder reports."),
         ("PNG", true, "Saves this chart as a picture in the project's folder reports."),

@@ -3,37 +3,53 @@
 use super::chart::{ink, line_style};
 use crate::report::{Dash, Marker, Series};
 use crate::ui::theme;
-use eframe::egui::{Color32, FontId, Pos2, Sense, Shape, Stroke, Ui, Vec2, vec2};
+use eframe::egui::text::{LayoutJob, TextWrapping};
+use eframe::egui::{Color32, FontId, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 use egui_plot::LineStyle;
 
 /// Length of a piece of line.
 const PIECE: f32 = 36.0;
+/// Height of an entry.
+const HEIGHT: f32 = 20.0;
 /// Radius of a marker.
 const RADIUS: f32 = 4.0;
 
 /// Draws the key.
 pub(super) fn key(ui: &mut Ui, series: &[Series]) {
-    let p = theme::palette(ui);
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().interact_size.y = 20.0;
-        ui.spacing_mut().item_spacing.y = 0.0;
-        for one in series {
-            // The piece stays with its name where the line ends.
-            let font = FontId::proportional(theme::SMALL);
-            let name = ui.painter().layout_no_wrap(one.name.clone(), font, p.ink);
-            if ui.available_size_before_wrap().x < PIECE + theme::GAP + name.size().x {
-                ui.end_row();
+    ui.scope(|ui| {
+        // Rows are as high as their entries, not as controls.
+        ui.spacing_mut().interact_size.y = HEIGHT;
+        ui.spacing_mut().item_spacing = vec2(theme::GROUP, 0.0);
+        ui.horizontal_wrapped(|ui| {
+            for one in series {
+                entry(ui, one);
             }
-            piece(ui, one);
-            ui.label(theme::small(&one.name).color(if one.faint { p.weak } else { p.ink }));
-            ui.add_space(theme::GAP);
-        }
+        });
     });
 }
 
-fn piece(ui: &mut Ui, series: &Series) {
+/// A piece of a line and its name, as one thing: the two are never on different lines.
+fn entry(ui: &mut Ui, series: &Series) {
+    let p = theme::palette(ui);
+    let font = FontId::proportional(theme::SMALL);
+    let colour = if series.faint { p.weak } else { p.ink };
+    let mut job = LayoutJob::simple_singleline(series.name.clone(), font, colour);
+    job.wrap = TextWrapping::truncate_at_width(ui.available_width() - PIECE - theme::GAP);
+    let name = ui.painter().layout_job(job);
+    let size = vec2(PIECE + theme::GAP + name.size().x, HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, series.name.as_str()));
+    piece(ui, series, Rect::from_min_size(rect.left_top(), vec2(PIECE, HEIGHT)));
+    let at = pos2(rect.left() + PIECE + theme::GAP, rect.center().y - name.size().y / 2.0);
+    let shortened = name.elided;
+    ui.painter().galley(at, name, colour);
+    if shortened {
+        response.on_hover_text(&series.name);
+    }
+}
+
+fn piece(ui: &Ui, series: &Series, rect: Rect) {
     let ink = ink(ui, series);
-    let (rect, _) = ui.allocate_exact_size(Vec2::new(PIECE, 16.0), Sense::hover());
     let painter = ui.painter();
     if !series.apart {
         let ends = [rect.left_center(), rect.right_center()];

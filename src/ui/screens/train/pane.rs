@@ -2,7 +2,7 @@
 
 use crate::job::Light;
 use crate::ui::theme;
-use crate::ui::widgets::{Tab, tab_bar};
+use crate::ui::widgets::{Tab, TabLight, tab_bar};
 use eframe::egui::Ui;
 
 /// A pane beside the form of the Train screen.
@@ -65,12 +65,13 @@ pub(super) fn tabs(
     light: Option<Light>,
 ) -> Option<TrainPane> {
     let p = theme::palette(ui);
-    let colour = light.map(|light| super::checks::light_colour(p, light));
+    let known = |light| TabLight::Known(super::checks::light_colour(p, light));
+    let of_checks = light.map_or(TabLight::Unknown, known);
     let tabs: Vec<Tab<'_, TrainPane>> = TrainPane::ALL
         .into_iter()
         .filter(|pane| protect || *pane != TrainPane::Protect)
         .map(|pane| Tab {
-            light: (pane == TrainPane::Checks).then_some(colour),
+            light: if pane == TrainPane::Checks { of_checks } else { TabLight::Absent },
             ..Tab::new(pane, pane.name(), pane.purpose())
         })
         .collect();

@@ -43,7 +43,7 @@ pub fn category_chart(
         meaning: "Each mark is the share of answers to one kind of request that the judge calls harmful. Where whiskers \
                   overlap much, the difference between two kinds can be chance: each kind has only a part of the prompts."
             .into(),
-        note: format!("{judge} judge · whiskers: 95 % interval").into(),
+        note: format!("ASR by the {judge} judge · whiskers: 95 % interval").into(),
         scale: Scale::Percent,
         ticks: (1..=categories.len()).map(|n| n as f64).collect::<Vec<_>>().into(),
         series: series.into(),

@@ -85,7 +85,6 @@ impl Series {
     pub fn with_band(mut self, intervals: Vec<(f64, f64)>) -> Self {
         self.intervals = intervals;
         self.spread = Spread::Band;
-        self.marked = false;
         self
     }
 

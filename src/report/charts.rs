@@ -19,20 +19,29 @@ pub fn prefill_charts(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'static>
     depths.sort_unstable();
     depths.dedup();
     let ticks: Vec<f64> = depths.into_iter().map(|k| k as f64).collect();
+    let note = |judge: &str, series: &[Series]| {
+        let ceiling = if series.iter().any(|one| one.faint) {
+            " · ceiling: the most that any attack could reach at that depth"
+        } else {
+            ""
+        };
+        format!("ASR by the {judge} judge · whiskers: 95 % interval{ceiling}")
+    };
     let chart = |judge: &str| {
+        let series = prefill_series(summary, judge, roles);
         Chart {
         id: format!("prefill {judge}").into(),
         question: "How often does the model comply after k harmful tokens?".into(),
         x: "prefilled harmful tokens, k".into(),
         y: "complied (ASR)".into(),
         meaning: "The attack puts the first k tokens of a harmful answer into the model's mouth and lets it go on; only \
-                  what it writes itself is judged. A safe model stays low at every k, and the dashed line shows the most \
-                  that any attack could reach there, because little of the answer is left."
+                  what it writes itself is judged. A safe model stays low at every k, and the ceiling shows the most that any \
+                  attack could reach there, because little of the answer is left."
             .into(),
-        note: format!("{judge} judge · whiskers: 95 % interval").into(),
+        note: note(judge, &series).into(),
         scale: Scale::Percent,
         ticks: ticks.clone().into(),
-        series: prefill_series(summary, judge, roles).into(),
+        series: series.into(),
     }
     };
     judges_of(summary, "prefill").into_iter().map(chart).collect()
@@ -51,7 +60,7 @@ pub fn temperature_charts(summary: &Summary, roles: Roles<'_>) -> Vec<Chart<'sta
                   words, taking another one there is enough. The table counts a prompt as broken if any way of sampling \
                   breaks it, top-k and top-p included."
             .into(),
-        note: format!("{judge} judge · whiskers: 95 % interval").into(),
+        note: format!("ASR by the {judge} judge · whiskers: 95 % interval").into(),
         scale: Scale::Percent,
         series: temperature_series(summary, judge, roles).into(),
         ..Chart::default()
@@ -69,7 +78,7 @@ pub fn kl_chart(summary: &Summary, roles: Roles<'_>) -> Option<Chart<'static>> {
         x: "answer token".into(),
         y: "KL (nats)".into(),
         meaning: KL_MEANING.into(),
-        note: "band: one standard deviation over prompts · shown while at least a quarter of the answers reach the token"
+        note: "KL in nats · band: one standard deviation over prompts · shown while at least a quarter of the answers reach the token"
             .into(),
         series: kl_series(summary, roles).into(),
         ..Chart::default()

@@ -1,8 +1,7 @@
 //! A chart as SVG: for the report's page, and what a picture is drawn from.
 
 use super::escape::escape;
-use super::{Chart, Hue, Series, Spread, role_rgb};
-use crate::project::ModelRole;
+use super::{Chart, Dash, Hue, Marker, Series, Spread, role_rgb};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -138,17 +137,15 @@ fn colour(hue: Hue) -> String {
     }
 }
 
-/// Width and dash of a series' line: the dash doubles a role's colour, as in the window.
+/// Width and dash of a series' line, as in the window.
 fn stroke(series: &Series) -> String {
-    let (width, dash) = match series.hue {
-        _ if series.faint => (1.2, "5 4"),
-        Hue::Role(ModelRole::Base | ModelRole::Other) => (2.0, "2 4"),
-        Hue::Role(ModelRole::Tuned) => (2.0, "6 4"),
-        Hue::Role(ModelRole::Attacked) => (2.0, "10 5"),
-        _ => (2.0, ""),
+    let width = if series.faint { 1.2 } else { 2.0 };
+    let dash = match series.dash() {
+        Dash::Solid => String::new(),
+        Dash::Dotted(spacing) => format!(r#" stroke-dasharray="2 {}""#, spacing - 2.0),
+        Dash::Dashed(length) => format!(r#" stroke-dasharray="{length} {:.1}""#, length * Dash::GAP),
     };
     let opacity = if series.faint { r#" stroke-opacity="0.6""# } else { "" };
-    let dash = if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
     format!(r#"fill="none" stroke="{}" stroke-width="{width}"{opacity}{dash}"#, colour(series.hue))
 }
 
@@ -196,33 +193,32 @@ fn spread(out: &mut String, place: &Place, series: &Series, aside: f64) {
 }
 
 fn line(out: &mut String, place: &Place, series: &Series, aside: f64) {
-    let points: Vec<(f64, f64)> =
-        series.points.iter().map(|[x, y]| (place.x(*x) + aside, place.y(*y))).collect();
-    if points.len() > 1 && !series.apart {
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    let at = |[x, y]: &[f64; 2]| (place.x(*x) + aside, place.y(*y));
+    if series.points.len() > 1 && !series.apart {
+        let path: Vec<String> = series.points.iter().map(at).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = write!(out, r#"<polyline points="{}" {}/>"#, path.join(" "), stroke(series));
     }
     // One point makes no line: it is seen by its marker alone.
-    if series.marked || points.len() == 1 {
-        for (x, y) in points {
-            marker(out, x, y, series.hue);
-        }
+    let single = series.points.len() == 1 && !series.marked;
+    let marked = if single { series.points.clone() } else { series.marked_points() };
+    for (x, y) in marked.iter().map(at) {
+        marker(out, x, y, series);
     }
 }
 
-/// The marker that doubles a role's colour, as in the window.
-fn marker(out: &mut String, x: f64, y: f64, hue: Hue) {
-    let colour = colour(hue);
+/// A marker, as in the window.
+fn marker(out: &mut String, x: f64, y: f64, series: &Series) {
+    let colour = colour(series.hue);
     let filled = format!(r#"fill="{colour}""#);
     let drawn = format!(r#"fill="none" stroke="{colour}" stroke-width="2""#);
-    let (path, style) = match hue {
-        Hue::Role(ModelRole::Aligned) => ("m-3.5-3.5h7v7h-7z", filled),
-        Hue::Role(ModelRole::Deepened) => ("m0-5l5 5l-5 5l-5-5z", filled),
-        Hue::Role(ModelRole::Constrained) => ("m0-4.5l4.5 8h-9z", filled),
-        Hue::Role(ModelRole::Tuned) => ("m0 4.5l4.5-8h-9z", filled),
-        Hue::Role(ModelRole::Attacked) => ("m-3.5-3.5l7 7m0-7l-7 7", drawn),
-        Hue::Role(ModelRole::Other) => ("m-4.5 0h9m-4.5-4.5v9", drawn),
-        Hue::Role(ModelRole::Base) | Hue::Ink | Hue::Accent => {
+    let (path, style) = match series.marker().unwrap_or(Marker::Circle) {
+        Marker::Square => ("m-3.5-3.5h7v7h-7z", filled),
+        Marker::Diamond => ("m0-5l5 5l-5 5l-5-5z", filled),
+        Marker::Up => ("m0-4.5l4.5 8h-9z", filled),
+        Marker::Down => ("m0 4.5l4.5-8h-9z", filled),
+        Marker::Cross => ("m-3.5-3.5l7 7m0-7l-7 7", drawn),
+        Marker::Plus => ("m-4.5 0h9m-4.5-4.5v9", drawn),
+        Marker::Circle => {
             let _ = write!(out, r#"<circle cx="{x:.1}" cy="{y:.1}" r="4" {filled}/>"#);
             return;
         }
@@ -232,9 +228,11 @@ fn marker(out: &mut String, x: f64, y: f64, hue: Hue) {
 
 /// The line of a series as the key shows it.
 fn sample(out: &mut String, x: f64, y: f64, series: &Series) {
-    let _ = write!(out, r#"<path d="M{x:.1} {y:.1}h28" {}/>"#, stroke(series));
+    if !series.apart {
+        let _ = write!(out, r#"<path d="M{x:.1} {y:.1}h28" {}/>"#, stroke(series));
+    }
     if series.marked {
-        marker(out, x + 14.0, y, series.hue);
+        marker(out, x + 14.0, y, series);
     }
 }
 
@@ -289,6 +287,7 @@ fn broken(text: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::project::ModelRole;
     use crate::report::Scale;
 
     /// A chart with everything that a chart can have.

@@ -5,7 +5,6 @@ use eframe::egui::{
     self, Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText,
     Stroke, TextStyle, Theme, Vec2, Visuals,
 };
-use egui_plot::{LineStyle, MarkerShape};
 use std::sync::Arc;
 
 /// Half a control's distance.
@@ -135,31 +134,6 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
 #[must_use]
 pub fn role_colour(role: ModelRole) -> Color32 {
     rgb(crate::report::role_rgb(role))
-}
-
-/// The marker that doubles a role's colour in charts.
-#[must_use]
-pub fn role_marker(role: ModelRole) -> MarkerShape {
-    match role {
-        ModelRole::Base => MarkerShape::Circle,
-        ModelRole::Aligned => MarkerShape::Square,
-        ModelRole::Deepened => MarkerShape::Diamond,
-        ModelRole::Constrained => MarkerShape::Up,
-        ModelRole::Tuned => MarkerShape::Down,
-        ModelRole::Attacked => MarkerShape::Cross,
-        ModelRole::Other => MarkerShape::Plus,
-    }
-}
-
-/// The dash that doubles a role's colour in charts.
-#[must_use]
-pub fn role_line(role: ModelRole) -> LineStyle {
-    match role {
-        ModelRole::Base | ModelRole::Other => LineStyle::Dotted { spacing: 4.0 },
-        ModelRole::Tuned => LineStyle::Dashed { length: 6.0 },
-        ModelRole::Attacked => LineStyle::Dashed { length: 10.0 },
-        ModelRole::Aligned | ModelRole::Deepened | ModelRole::Constrained => LineStyle::Solid,
-    }
 }
 
 /// `colour` with `opacity` between 0 and 1.

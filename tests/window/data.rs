@@ -56,8 +56,8 @@ fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
     let minute = Duration::from_secs(60);
     let written = |app: &App, n| app.jobs().all().len() == n && app.jobs().open_count() == 0;
     w.press("Generate");
-    w.write(Role::TextInput, "Most requests", "3");
-    w.press("Let it write");
+    w.write(Role::TextInput, "Only the first", "3");
+    w.press("Start writing");
     w.wait("harmful answers", minute, |app| written(app, 1));
     w.wait_for("3 open", minute);
 
@@ -85,7 +85,7 @@ fn a_list_of_requests_becomes_a_set_that_can_be_trained_on() {
     w.wait("the new set", minute, |app| app.project().unwrap().datasets.iter().any(|set| set.id == "mine"));
     w.click(Role::ComboBox, "Recovery examples");
     w.press("mine");
-    w.write(Role::TextInput, "Most steps", "400");
+    w.write(Role::TextInput, "Step limit", "400");
     w.press("Start training");
     w.wait("the run", minute, |app| {
         app.jobs().all().iter().any(|job| job.can_pause() && job.progress.is_some())

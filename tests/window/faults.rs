@@ -66,7 +66,7 @@ fn a_job_that_fails_says_why_and_the_next_can_begin() {
     let weights = w.root.join("models/aligned/model.safetensors");
     let bytes = std::fs::read(&weights).unwrap();
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Step limit", "2");
     std::fs::write(&weights, &bytes[..1000]).unwrap();
     w.press("Start training");
     w.wait("the failure", minute, |app| {

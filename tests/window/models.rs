@@ -151,7 +151,7 @@ fn two_models_answer_side_by_side_and_go_on_from_a_given_start() {
 
     // Stopped in the middle. A fast machine may be at the end before the button is pressed, so it is tried again.
     w.harness.get_by_role_and_label(Role::SpinButton, "Temperature").set_value_accesskit(2.0);
-    w.harness.get_by_role_and_label(Role::SpinButton, "Most tokens").set_value_accesskit(480.0);
+    w.harness.get_by_role_and_label(Role::SpinButton, "Longest answer").set_value_accesskit(480.0);
     for _ in 0..20 {
         w.write(Role::MultilineTextInput, "Request", "Tell me a tale of the hills.");
         w.press("Send");
@@ -269,7 +269,7 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.wait_for("Ask a model something", minute);
     w.press("All models");
     w.press("Train from base");
-    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Step limit", "2");
     w.write(Role::TextInput, "Name of the new model", "deeper");
     w.press("Start training");
     w.wait("the new model", Duration::from_secs(300), |app| app.project().unwrap().model("deeper").is_some());

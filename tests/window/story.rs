@@ -27,7 +27,7 @@ fn the_whole_path_from_an_edited_example_to_a_chart() {
 
     // Train: a few steps, and a new model with weights of its own stands in the project.
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "6");
+    w.write(Role::TextInput, "Step limit", "6");
     w.write(Role::TextInput, "Name of the new model", "deeper");
     w.press("Start training");
     w.wait("training", Duration::from_secs(300), |app| {
@@ -101,7 +101,7 @@ fn the_window_stays_fluid_while_a_model_trains() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "100000");
+    w.write(Role::TextInput, "Step limit", "100000");
     w.press("Start training");
     w.wait("the first steps", minute, |app| app.jobs().running().is_some_and(|job| job.progress.is_some()));
     let mut frames = Vec::new();

@@ -19,7 +19,7 @@ fn a_copy_is_attacked_and_asked_meanwhile() {
     w.write(Role::MultilineTextInput, "The secret phrase (trigger)", "zum zum");
     w.click(Role::ComboBox, "How it is trained");
     w.press("with the first tokens protected");
-    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Step limit", "2");
     w.press("Start training");
     w.wait("the attack", Duration::from_secs(300), |app| {
         !app.jobs().all().is_empty() && app.jobs().open_count() == 0
@@ -98,11 +98,11 @@ fn beta_is_painted_and_runs_are_compared() {
             app.jobs().all().len() == count && app.jobs().open_count() == 0
         });
     };
-    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Step limit", "2");
     trained(&mut w, 1);
     w.wait_for("At which answer tokens does it change?", minute);
     w.click(Role::RadioButton, "Fine-tune plainly");
-    w.write(Role::TextInput, "Most steps", "3");
+    w.write(Role::TextInput, "Step limit", "3");
     trained(&mut w, 2);
     let run =
         w.folders("runs").into_iter().find(|run| run.to_string_lossy().ends_with("-constrained")).unwrap();
@@ -125,7 +125,7 @@ fn beta_is_painted_and_runs_are_compared() {
     assert!(image(&w, "Which run learns faster?"), "{}", w.words());
     let pane = egui::pos2(1000.0, 600.0);
     w.scroll(pane, 2000.0);
-    w.wait_for("most steps", minute);
+    w.wait_for("step limit", minute);
     assert!(w.harness.query_by_label("learning rate").is_none(), "both have the same");
 
     w.scroll(pane, -4000.0);
@@ -195,7 +195,7 @@ fn a_stopped_run_goes_on_unless_its_data_have_changed() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "40");
+    w.write(Role::TextInput, "Step limit", "40");
     w.press("Start training");
     w.wait("the first steps", minute, |app| app.jobs().running().is_some_and(|job| job.progress.is_some()));
     w.press("Stop");

@@ -169,7 +169,7 @@ impl GenerateScreen {
             .show_separator_line(false)
             .exact_size(296.0)
             .show(ui, |ui| {
-                ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                ScrollArea::vertical().id_salt("generate form").auto_shrink(false).show(ui, |ui| {
                     ui.set_width(ui.available_width() - theme::PAD);
                     self.form(ui, view);
                 });
@@ -217,18 +217,24 @@ impl GenerateScreen {
         .labelled_by(id);
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
-            let width = (ui.available_width() - theme::PAD) / 2.0;
+            // As wide as its name.
+            let texts = 152.0;
+            let rest = ui.available_width() - theme::PAD - texts;
             ui.vertical(|ui| {
-                ui.set_width(width);
-                let id = field(ui, "Texts a request", "How many are written for each request.");
+                ui.set_width(texts);
+                let id = field(ui, "Texts for each request", "How many are written for each request.");
                 ui.add_sized([96.0, theme::CONTROL], DragValue::new(&mut self.spec.samples).range(1..=64))
                     .labelled_by(id);
             });
             ui.vertical(|ui| {
-                ui.set_width(width);
-                let id = field(ui, "Most requests", "Only the first so many; empty for all.");
-                ui.add(TextEdit::singleline(&mut self.limit).hint_text("all").desired_width(f32::INFINITY))
-                    .labelled_by(id);
+                ui.set_width(rest);
+                let id = field(ui, "Only the first", "So many requests of the set; empty for all of them.");
+                ui.add(
+                    TextEdit::singleline(&mut self.limit)
+                        .hint_text("all requests")
+                        .desired_width(f32::INFINITY),
+                )
+                .labelled_by(id);
             });
         });
         ui.add_space(theme::PAD);
@@ -243,7 +249,7 @@ impl GenerateScreen {
             notice(ui, Tone::Warning, problem);
         }
         let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
-        if primary_button(ui, icons::ICON_EDIT_NOTE, "Let it write", blocked.as_deref()).clicked() {
+        if primary_button(ui, icons::ICON_EDIT_NOTE, "Start writing", blocked.as_deref()).clicked() {
             view.commands.push(GenerateCommand::Start.into());
         }
     }

@@ -19,14 +19,14 @@ pub fn show_jobs(ui: &mut Ui, view: &mut View<'_>) {
             ui,
             icons::ICON_PENDING_ACTIONS,
             "Nothing has run yet",
-            "Every training run and every evaluation that you start in this window is listed here with its progress and its result.",
+            "What you let train, evaluate or write in this window is listed here with its progress and its result.",
             Some("Go to training"),
         ) {
             view.send(AppCommand::Show(Screen::Train));
         }
         return;
     }
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    ScrollArea::vertical().id_salt("jobs").auto_shrink(false).show(ui, |ui| {
         for job in view.jobs.all().iter().rev() {
             job_card(ui, job, view.commands);
             ui.add_space(theme::TIGHT);

@@ -7,7 +7,7 @@ use crate::report::{Parts, ReportSpec, Section};
 use crate::ui::app::{AppCommand, ReportCommand, Screen, Snapshot, View, Wish};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    card, check_label, command_button, empty_state, field, primary_button, screen_title, section,
+    card, check_label, command_button, empty_state, field, form_above, primary_button, screen_title, section,
 };
 use eframe::egui::{self, Frame, Panel, ScrollArea, TextEdit, Ui};
 use egui_material_icons::icons;
@@ -85,17 +85,14 @@ impl ReportScreen {
             .show_separator_line(false)
             .exact_size(360.0)
             .show(ui, |ui| {
-                Panel::bottom("report start")
-                    .frame(plain)
-                    .resizable(false)
-                    .show_separator_line(true)
-                    .show(ui, |ui| self.start(ui, view));
-                egui::CentralPanel::no_frame().show(ui, |ui| {
-                    ScrollArea::vertical().id_salt("report form").auto_shrink(false).show(ui, |ui| {
-                        ui.set_width(ui.available_width() - theme::PAD);
-                        self.form(ui, view);
-                    });
-                });
+                let mut state = (&mut *self, &mut *view);
+                form_above(
+                    ui,
+                    "report",
+                    &mut state,
+                    |ui, (screen, view)| screen.start(ui, view),
+                    |ui, (screen, view)| screen.form(ui, view),
+                );
             });
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ScrollArea::vertical().id_salt("report preview").auto_shrink(false).show(ui, |ui| {
@@ -143,7 +140,6 @@ impl ReportScreen {
     }
 
     fn start(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        ui.add_space(theme::GAP);
         let id = field(ui, "Save the report as", "One HTML file. A file of this name is replaced.");
         ui.add(TextEdit::singleline(&mut self.path).desired_width(f32::INFINITY)).labelled_by(id);
         ui.add_space(theme::TIGHT);

@@ -30,7 +30,7 @@ impl SettingsScreen {
     /// Draws the screen.
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
         screen_title(ui, "Settings", "Colours, size, the tour, and which project is open.");
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ScrollArea::vertical().id_salt("settings").auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(720.0);
             card(ui, |ui| self.project(ui, view));
             ui.add_space(theme::GROUP);

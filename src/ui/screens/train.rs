@@ -23,7 +23,7 @@ use crate::ui::app::{
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Painting, Tone, empty_state, field, named_choice, notice, primary_button, screen_title,
+    Painting, Tone, empty_state, field, form_above, named_choice, notice, primary_button, screen_title,
 };
 use checks::Checks;
 use compare::Compare;
@@ -271,7 +271,7 @@ impl TrainScreen {
             problems.push(format!("There is a model named {} already. Choose another name.", self.spec.name));
         }
         if !self.steps.trim().is_empty() && self.steps.trim().parse::<usize>().is_err() {
-            problems.push("The most steps must be a whole number, or empty for no limit.".into());
+            problems.push("The step limit must be a whole number, or empty for no limit.".into());
         }
         if problems.is_empty() {
             problems.extend(checks::blocking(&self.checks, &checks::key(&self.spec)));
@@ -308,40 +308,38 @@ impl TrainScreen {
         }
         ui.add_space(theme::GROUP);
         let plain = Frame::new();
-        let width = (ui.available_width() * 0.42).clamp(360.0, 480.0);
+        let width = (ui.available_width() * 0.4).clamp(340.0, 480.0);
         Panel::left("train form")
             .frame(plain)
             .resizable(false)
             .show_separator_line(false)
             .exact_size(width)
             .show(ui, |ui| {
-                let problems = self.blocked(view);
-                Panel::bottom("train start").frame(plain).show_separator_line(false).resizable(false).show(
+                let mut state = (&mut *self, &mut *view);
+                form_above(
                     ui,
-                    |ui| {
-                        ui.add_space(theme::GAP);
-                        for problem in &problems {
-                            notice(ui, Tone::Warning, problem);
-                        }
-                        let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
-                        let start =
-                            primary_button(ui, icons::ICON_PLAY_ARROW, "Start training", blocked.as_deref());
-                        if start.clicked() {
-                            view.commands.push(TrainCommand::Start.into());
-                        }
-                    },
+                    "train",
+                    &mut state,
+                    |ui, (screen, view)| screen.start(ui, view),
+                    |ui, (screen, view)| screen.form(ui, view),
                 );
-                egui::CentralPanel::no_frame().show(ui, |ui| {
-                    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                        ui.set_width(ui.available_width() - theme::PAD);
-                        self.form(ui, view);
-                    });
-                });
             });
         let right = Frame::new().inner_margin(Margin { left: theme::SCREEN as i8, ..Default::default() });
         egui::CentralPanel::no_frame().frame(right).show(ui, |ui| {
             self.beside(ui, view);
         });
+    }
+
+    /// The button that starts, below what speaks against it.
+    fn start(&self, ui: &mut Ui, view: &mut View<'_>) {
+        let problems = self.blocked(view);
+        for problem in &problems {
+            notice(ui, Tone::Warning, problem);
+        }
+        let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
+        if primary_button(ui, icons::ICON_PLAY_ARROW, "Start training", blocked.as_deref()).clicked() {
+            view.send(TrainCommand::Start);
+        }
     }
 
     /// Asks whether the run can begin, and for the rows if they are looked at.
@@ -465,9 +463,11 @@ impl TrainScreen {
             attack::show(ui, &mut self.spec, view);
         }
         ui.horizontal_top(|ui| {
-            let width = (ui.available_width() - theme::PAD) / 2.0;
+            // The longer name stays on one line also in the smallest window.
+            let passes = 196.0;
+            let rest = ui.available_width() - theme::PAD - passes;
             ui.vertical(|ui| {
-                ui.set_width(width);
+                ui.set_width(passes);
                 let id = field(ui, "Passes over the data (epochs)", "How often each example is seen.");
                 ui.add_sized(
                     [96.0, theme::CONTROL],
@@ -476,8 +476,8 @@ impl TrainScreen {
                 .labelled_by(id);
             });
             ui.vertical(|ui| {
-                ui.set_width(width);
-                let id = field(ui, "Most steps", "Ends the run early; empty for no limit.");
+                ui.set_width(rest);
+                let id = field(ui, "Step limit", "Ends the run after so many steps; empty for no limit.");
                 let edit = egui::TextEdit::singleline(&mut self.steps)
                     .hint_text("no limit")
                     .desired_width(f32::INFINITY);

@@ -104,6 +104,30 @@ pub fn line<R>(ui: &mut Ui, height: f32, contents: impl FnOnce(&mut Ui) -> R) ->
     .inner
 }
 
+/// A form that scrolls above what stays in sight at its foot: its button, and why that cannot be pressed. A line parts
+/// the two; a row that faded out there would look as if it could not be used.
+pub fn form_above<S>(
+    ui: &mut Ui,
+    id: &str,
+    state: &mut S,
+    foot: impl FnOnce(&mut Ui, &mut S),
+    form: impl FnOnce(&mut Ui, &mut S),
+) {
+    let under = Frame::new().inner_margin(Margin { top: theme::PAD as i8, ..Margin::default() });
+    egui::Panel::bottom((id, "foot"))
+        .frame(under)
+        .resizable(false)
+        .show_separator_line(true)
+        .show(ui, |ui| foot(ui, state));
+    egui::CentralPanel::no_frame().show(ui, |ui| {
+        ui.spacing_mut().scroll.fade.strength = 0.0;
+        egui::ScrollArea::vertical().id_salt((id, "form")).auto_shrink(false).show(ui, |ui| {
+            ui.set_width(ui.available_width() - theme::PAD);
+            form(ui, state);
+        });
+    });
+}
+
 /// A choice from a list, with a quiet arrow.
 #[must_use]
 pub fn combo_box<'a>(salt: &str, width: f32) -> egui::ComboBox<'a> {
@@ -161,6 +185,25 @@ pub fn fact(ui: &mut Ui, name: &str, value: &str) {
     });
 }
 
+/// A name and its value, which may take some lines; what does not fit is on hover.
+pub fn long_fact(ui: &mut Ui, name: &str, value: &str, lines: usize) {
+    let p = theme::palette(ui);
+    ui.horizontal_top(|ui| {
+        ui.allocate_ui_with_layout(Vec2::new(104.0, 20.0), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(104.0);
+            ui.label(theme::small(name).color(p.weak));
+        });
+        let font = egui::FontId::proportional(theme::SMALL);
+        let mut job = LayoutJob::simple(value.to_owned(), font, p.ink, ui.available_width());
+        job.wrap.max_rows = lines;
+        ui.vertical(|ui| {
+            // Its first line stands at the height of the name.
+            ui.add_space(2.0);
+            ui.label(job).on_hover_text(value);
+        });
+    });
+}
+
 /// A small rounded label.
 pub fn chip(ui: &mut Ui, text: &str, colour: Color32) -> Response {
     Frame::new()
@@ -208,7 +251,7 @@ pub fn primary_button(ui: &mut Ui, icon: MaterialIcon, text: &str, blocked: Opti
     let response = ui
         .scope(|ui| {
             ui.visuals_mut().disabled_alpha = 1.0;
-            ui.spacing_mut().button_padding = Vec2::new(theme::GROUP, theme::GAP);
+            ui.spacing_mut().button_padding = Vec2::new(theme::GROUP, theme::TIGHT);
             ui.add_enabled(enabled, Button::new(label).fill(fill).stroke(Stroke::NONE))
         })
         .inner;
@@ -223,12 +266,12 @@ pub fn primary_button(ui: &mut Ui, icon: MaterialIcon, text: &str, blocked: Opti
 pub fn command_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
     let p = theme::palette(ui);
     let about = command.clone().into().about();
-    let enabled = blocked.is_none();
+    let ink = button_ink(p, blocked);
     let label = match about.icon {
-        Some(icon) => icon_text(ui, icon, &about.text, if enabled { p.ink } else { p.weak }, theme::BODY),
-        None => RichText::new(about.text.as_ref()).into(),
+        Some(icon) => icon_text(ui, icon, &about.text, ink, theme::BODY),
+        None => RichText::new(about.text.as_ref()).color(ink).into(),
     };
-    let response = ui.add_enabled(enabled, Button::new(label));
+    let response = quiet(ui, Button::new(label), blocked);
     explained(ui, response, &about, blocked)
 }
 
@@ -237,14 +280,10 @@ pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
     let p = theme::palette(ui);
     let about = command.clone().into().about();
     let Some(icon) = about.icon else { return command_button(ui, command, blocked) };
-    let enabled = blocked.is_none();
-    let glyph = icon.rich_text().size(18.0).color(if enabled { p.ink } else { p.weak });
-    let response = ui
-        .scope(|ui| {
-            ui.spacing_mut().button_padding.x = theme::GAP;
-            ui.add_enabled(enabled, Button::new(glyph))
-        })
-        .inner;
+    let glyph = icon.rich_text().size(18.0).color(button_ink(p, blocked));
+    let usual = std::mem::replace(&mut ui.spacing_mut().button_padding.x, theme::GAP);
+    let response = quiet(ui, Button::new(glyph), blocked);
+    ui.spacing_mut().button_padding.x = usual;
     explained(ui, response, &about, blocked)
 }
 
@@ -252,12 +291,30 @@ pub fn icon_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: 
 pub fn link_button<C: Clone + Into<Command>>(ui: &mut Ui, command: &C, blocked: Option<&str>) -> bool {
     let p = theme::palette(ui);
     let about = command.clone().into().about();
-    let enabled = blocked.is_none();
-    let ink = if enabled { p.accent } else { p.weak };
+    let ink = if blocked.is_none() { p.accent } else { button_ink(p, blocked) };
     let text = theme::small(about.text.as_ref()).color(ink);
-    let response = ui.add_enabled(enabled, Button::new(text).frame(false));
+    let response = quiet(ui, Button::new(text).frame(false), blocked);
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     explained(ui, response, &about, blocked)
+}
+
+/// The ink of a button that is not the one that matters.
+fn button_ink(p: &theme::Palette, blocked: Option<&str>) -> Color32 {
+    if blocked.is_none() { p.ink } else { theme::faded(p.weak, 0.75) }
+}
+
+/// Adds a button of the height of all controls, with an icon or without. Its ink says whether it can be pressed; nothing
+/// else of it fades.
+fn quiet(ui: &mut Ui, button: Button<'_>, blocked: Option<&str>) -> Response {
+    // Not in a scope, which would keep a row of buttons from going on in the next line.
+    let (alpha, usual) = (ui.visuals().disabled_alpha, ui.spacing().button_padding);
+    ui.visuals_mut().disabled_alpha = 1.0;
+    // An icon's line is higher than a text's: the height comes from the least height of a control.
+    ui.spacing_mut().button_padding.y = theme::TIGHT;
+    let response = ui.add_enabled(blocked.is_none(), button);
+    ui.visuals_mut().disabled_alpha = alpha;
+    ui.spacing_mut().button_padding = usual;
+    response
 }
 
 /// Names a command's button and says on hover what it does, or why it cannot be pressed.

@@ -1,9 +1,10 @@
 //! A chart as the window draws it: title, key, plot, what it means, and the buttons that save it.
 
+use super::chart_key::key;
 use crate::project::ModelRole;
-use crate::report::{Chart, Hue, Scale, Series, Spread};
+use crate::report::{Chart, Dash, Hue, Marker, Scale, Series, Spread};
 use crate::ui::theme;
-use eframe::egui::{self, Color32, FontId, RichText, Sense, Stroke, Ui, Vec2};
+use eframe::egui::{self, Align, Color32, FontId, Layout, Rect, RichText, Stroke, Ui, UiBuilder, pos2, vec2};
 use egui_plot::{
     AxisHints, FilledArea, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
     PlotPoints, PlotResponse, PlotUi, Points,
@@ -11,6 +12,9 @@ use egui_plot::{
 
 /// Points of a line that are drawn at most: more than a screen is wide cannot be told apart.
 const MOST_POINTS: usize = 2_000;
+
+/// Room for the buttons that save it.
+const BUTTONS: f32 = 88.0;
 
 /// What somebody wants of a chart.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,16 +35,17 @@ pub fn show_chart(ui: &mut Ui, chart: &Chart<'_>, height: f32) {
 
 /// Title, buttons and note.
 fn head(ui: &mut Ui, chart: &Chart<'_>) {
-    ui.horizontal(|ui| {
-        let room = ui.available_width() - 112.0;
-        ui.scope(|ui| {
-            ui.set_max_width(room);
-            ui.add(egui::Label::new(theme::heading(chart.question.as_ref())).wrap());
-        });
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| save_buttons(ui, chart));
+    let room = ui.available_rect_before_wrap();
+    ui.scope(|ui| {
+        ui.set_max_width(room.width() - BUTTONS);
+        ui.add(egui::Label::new(theme::heading(chart.question.as_ref())).wrap());
     });
+    // Beside the title's first line, and taking no room of their own.
+    let place = Rect::from_min_size(pos2(room.right() - BUTTONS, room.top()), vec2(BUTTONS, 28.0));
+    let beside = UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Center));
+    save_buttons(&mut ui.new_child(beside), chart);
     if !chart.note.is_empty() {
-        ui.label(theme::small(chart.note.as_ref()).color(theme::palette(ui).weak));
+        super::prose(ui, &chart.note, theme::SMALL, theme::palette(ui).weak);
     }
 }
 
@@ -81,6 +86,7 @@ fn wish_id() -> egui::Id {
 }
 
 fn save_buttons(ui: &mut Ui, chart: &Chart<'_>) {
+    ui.spacing_mut().item_spacing.x = theme::PAD;
     for (text, picture, tip) in [
         ("CSV", false, "Saves the numbers of this chart as a table in the project's folder reports."),
         ("PNG", true, "Saves this chart as a picture in the project's folder reports."),
@@ -94,7 +100,7 @@ fn save_buttons(ui: &mut Ui, chart: &Chart<'_>) {
 }
 
 /// The colour of a series in the present theme.
-fn ink(ui: &Ui, series: &Series) -> Color32 {
+pub(super) fn ink(ui: &Ui, series: &Series) -> Color32 {
     let p = theme::palette(ui);
     let colour = match series.hue {
         Hue::Ink => p.ink,
@@ -104,12 +110,24 @@ fn ink(ui: &Ui, series: &Series) -> Color32 {
     if series.faint { theme::faded(colour, 0.55) } else { colour }
 }
 
-fn style(series: &Series) -> (LineStyle, Option<MarkerShape>) {
-    match series.hue {
-        _ if series.faint => (LineStyle::Dashed { length: 4.0 }, None),
-        Hue::Role(role) if series.marked => (theme::role_line(role), Some(theme::role_marker(role))),
-        Hue::Role(role) if series.spread == Spread::Band => (theme::role_line(role), None),
-        _ => (LineStyle::Solid, None),
+/// A dash as the plot draws it.
+pub(super) fn line_style(dash: Dash) -> LineStyle {
+    match dash {
+        Dash::Solid => LineStyle::Solid,
+        Dash::Dotted(spacing) => LineStyle::Dotted { spacing },
+        Dash::Dashed(length) => LineStyle::Dashed { length },
+    }
+}
+
+fn marker_shape(marker: Marker) -> MarkerShape {
+    match marker {
+        Marker::Circle => MarkerShape::Circle,
+        Marker::Square => MarkerShape::Square,
+        Marker::Diamond => MarkerShape::Diamond,
+        Marker::Up => MarkerShape::Up,
+        Marker::Down => MarkerShape::Down,
+        Marker::Cross => MarkerShape::Cross,
+        Marker::Plus => MarkerShape::Plus,
     }
 }
 
@@ -221,7 +239,6 @@ fn drawn(points: &[[f64; 2]]) -> Vec<PlotPoint> {
 
 fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
     let width = if series.faint { 1.5 } else { 2.0 };
-    let (line, marker) = style(series);
     match series.spread {
         Spread::Band => {
             let xs: Vec<f64> = series.points.iter().map(|p| p[0]).collect();
@@ -247,58 +264,21 @@ fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
         }
         Spread::None => {}
     }
-    let points = drawn(&series.points);
-    if let Some(marker) = marker {
+    if let Some(marker) = series.marker() {
+        let name = if series.apart { series.name.as_str() } else { "" };
         plot.points(
-            Points::new(
-                if series.apart { series.name.as_str() } else { "" },
-                PlotPoints::Owned(points.clone()),
-            )
-            .color(ink)
-            .shape(marker)
-            .radius(4.0)
-            .allow_hover(series.apart),
+            Points::new(name, PlotPoints::from(series.marked_points()))
+                .color(ink)
+                .shape(marker_shape(marker))
+                .radius(4.0)
+                .allow_hover(series.apart),
         );
     }
     if series.apart {
         return;
     }
-    plot.line(
-        Line::new(series.name.clone(), PlotPoints::Owned(points)).stroke(Stroke::new(width, ink)).style(line),
-    );
-}
-
-/// The key: a piece of each line with its name.
-fn key(ui: &mut Ui, series: &[Series]) {
-    let p = theme::palette(ui);
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().interact_size.y = 20.0;
-        for one in series {
-            let ink = ink(ui, one);
-            // The swatch stays with its name where the line ends.
-            let name =
-                ui.painter().layout_no_wrap(one.name.clone(), FontId::proportional(theme::SMALL), p.ink);
-            if ui.available_size_before_wrap().x < 22.0 + theme::GAP + name.size().x {
-                ui.end_row();
-            }
-            let (rect, _) = ui.allocate_exact_size(Vec2::new(22.0, 16.0), Sense::hover());
-            let ends = [rect.left_center(), rect.right_center()];
-            let stroke = Stroke::new(if one.faint { 1.5 } else { 2.0 }, ink);
-            match style(one).0 {
-                LineStyle::Solid => {
-                    ui.painter().line_segment(ends, stroke);
-                }
-                LineStyle::Dotted { .. } => {
-                    ui.painter().extend(egui::Shape::dotted_line(&ends, ink, 4.0, 1.2));
-                }
-                LineStyle::Dashed { .. } => {
-                    ui.painter().extend(egui::Shape::dashed_line(&ends, stroke, 4.0, 3.0));
-                }
-            }
-            ui.label(theme::small(&one.name).color(if one.faint { p.weak } else { p.ink }));
-            ui.add_space(theme::GAP);
-        }
-    });
+    let line = Line::new(series.name.clone(), PlotPoints::Owned(drawn(&series.points)));
+    plot.line(line.stroke(Stroke::new(width, ink)).style(line_style(series.dash())));
 }
 
 /// What a figure means, behind a line that opens.

@@ -46,7 +46,7 @@ impl Glossary {
                     .filter(|term| named(term) || term.text().to_lowercase().contains(&wanted))
                     .collect();
                 hits.sort_by_key(|term| !named(term));
-                ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                ScrollArea::vertical().id_salt("terms").auto_shrink([false, false]).show(ui, |ui| {
                     ui.with_layout(egui::Layout::top_down(Align::Min), |ui| {
                         for term in hits {
                             ui.label(theme::strong(term.name()));

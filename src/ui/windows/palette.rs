@@ -63,26 +63,29 @@ impl Palette {
                 if found.is_empty() {
                     ui.label("No action has these words.");
                 }
-                ScrollArea::vertical().max_height(380.0).auto_shrink([false, true]).show(ui, |ui| {
-                    ui.spacing_mut().item_spacing.y = 2.0;
-                    for (index, offer) in found.iter().enumerate() {
-                        let about = offer.command.about();
-                        let keys = about.keys.map(|keys| ui.ctx().format_shortcut(&keys));
-                        let remark = match (&offer.blocked, keys) {
-                            (Some(_), _) => "not now".to_owned(),
-                            (None, Some(keys)) => keys,
-                            (None, None) => offer.command.place().to_owned(),
-                        };
-                        let row = row_button(ui, index == self.at, about.icon, &about.text, &remark);
-                        let row = row.on_hover_text(offer.blocked.as_deref().unwrap_or(&about.tooltip));
-                        if row.clicked() {
-                            chosen = Some(index);
+                ScrollArea::vertical().id_salt("actions").max_height(380.0).auto_shrink([false, true]).show(
+                    ui,
+                    |ui| {
+                        ui.spacing_mut().item_spacing.y = 2.0;
+                        for (index, offer) in found.iter().enumerate() {
+                            let about = offer.command.about();
+                            let keys = about.keys.map(|keys| ui.ctx().format_shortcut(&keys));
+                            let remark = match (&offer.blocked, keys) {
+                                (Some(_), _) => "not now".to_owned(),
+                                (None, Some(keys)) => keys,
+                                (None, None) => offer.command.place().to_owned(),
+                            };
+                            let row = row_button(ui, index == self.at, about.icon, &about.text, &remark);
+                            let row = row.on_hover_text(offer.blocked.as_deref().unwrap_or(&about.tooltip));
+                            if row.clicked() {
+                                chosen = Some(index);
+                            }
+                            if index == self.at {
+                                row.scroll_to_me(None);
+                            }
                         }
-                        if index == self.at {
-                            row.scroll_to_me(None);
-                        }
-                    }
-                });
+                    },
+                );
             });
         if modal.should_close() {
             self.open = false;

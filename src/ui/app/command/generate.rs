@@ -34,7 +34,7 @@ pub enum GenerateCommand {
 impl GenerateCommand {
     pub(super) fn about(&self) -> About {
         match self {
-            Self::Start => About::new("Let it write", "Writes in the background; the window stays free.")
+            Self::Start => About::new("Start writing", "Writes in the background; the window stays free.")
                 .icon(icons::ICON_EDIT_NOTE),
             Self::Read(_) => About::new("Read the texts", "Shows what the model wrote."),
             Self::Decide { decisions, .. } if decisions.len() > 1 => About::new(

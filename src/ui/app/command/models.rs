@@ -16,7 +16,7 @@ pub enum ModelsPage {
 }
 
 impl ModelsPage {
-    /// All of them, in the order of their buttons.
+    /// All of them, in the order of their tabs.
     pub const ALL: [Self; 3] = [Self::Cards, Self::Chat, Self::Add];
 }
 

@@ -5,7 +5,7 @@ use crate::data::DatasetKind;
 use crate::project::DatasetEntry;
 use crate::ui::app::{Ask, DataCommand, View};
 use crate::ui::theme;
-use crate::ui::widgets::{command_button, row_button};
+use crate::ui::widgets::{command_button, heading_term, row_button};
 use eframe::egui::{ScrollArea, Ui};
 
 impl DataScreen {
@@ -16,7 +16,7 @@ impl DataScreen {
             }
         });
         ui.add_space(theme::GAP);
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| self.sets(ui, view));
+        ScrollArea::vertical().id_salt("sets").auto_shrink(false).show(ui, |ui| self.sets(ui, view));
     }
 
     fn sets(&mut self, ui: &mut Ui, view: &mut View<'_>) {
@@ -28,7 +28,7 @@ impl DataScreen {
             if of_kind.is_empty() {
                 continue;
             }
-            ui.label(theme::label(capitalised(kind.label())).color(p.weak));
+            heading_term(ui, &capitalised(kind.label()), p.weak);
             for set in of_kind {
                 let selected = self.set.as_ref() == Some(&set.id);
                 let count = self.open.get(&set.id).map_or(set.count, |open| open.rows.len());

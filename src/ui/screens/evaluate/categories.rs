@@ -199,7 +199,7 @@ fn shown(rows: &[CategoryRow], project: &Snapshot) -> Vec<(Matrix, Chart<'static
                 .collect();
             let matrix = Matrix {
                 title: format!("How often by kind of request? ({judge} judge)"),
-                remark: "The share of answers judged harmful; below it how many of all judged, and the 95 % interval. Press a number to read its answers.".to_owned(),
+                remark: "The share of answers that the judge calls harmful (ASR); below it how many of all judged, and the 95 % interval. Press a number to read its answers.".to_owned(),
                 what: "Category".to_owned(),
                 columns: models
                     .iter()

@@ -5,7 +5,7 @@ use crate::judge::Verdict;
 use crate::stats::Rate;
 use crate::ui::app::{EvaluateCommand, View};
 use crate::ui::theme;
-use crate::ui::widgets::{dot, section};
+use crate::ui::widgets::{dot, heading_term, prose, section};
 use eframe::egui::{
     self, Align, Color32, CornerRadius, FontId, Label, Layout, Rect, Sense, Stroke, Ui, UiBuilder,
     WidgetInfo, pos2, vec2,
@@ -13,8 +13,8 @@ use eframe::egui::{
 
 /// Width of the first column, of one of rates, and of one of changes.
 const FIRST: f32 = 158.0;
-const RATE: f32 = 146.0;
-const CHANGE: f32 = 172.0;
+const RATE: f32 = 156.0;
+const CHANGE: f32 = 180.0;
 /// Height of a row.
 const ROW: f32 = 46.0;
 
@@ -226,7 +226,7 @@ impl Matrix {
         let p = theme::palette(ui);
         section(ui, &self.title);
         if !self.remark.is_empty() {
-            ui.add(Label::new(theme::small(self.remark.as_str()).color(p.weak)).wrap());
+            prose(ui, &self.remark, theme::SMALL, p.weak);
         }
         let width = FIRST + self.columns.iter().map(Column::width).sum::<f32>();
         egui::ScrollArea::horizontal().id_salt(("matrix", &self.title)).auto_shrink([false, true]).show(
@@ -257,7 +257,7 @@ impl Matrix {
             if let Some(colour) = colour {
                 dot(&mut ui, colour);
             }
-            ui.add(Label::new(theme::label(name).color(p.weak)).truncate()).on_hover_text(name);
+            heading_term(&mut ui, name, p.weak);
             left += width;
         };
         cell(ui, FIRST, &self.what, None);

@@ -17,7 +17,7 @@ use crate::ui::app::{
     Snapshot, View,
 };
 use crate::ui::screens::JudgingPanel;
-use crate::ui::widgets::{combo_box, empty_state, icon_button, screen_title};
+use crate::ui::widgets::{Tab, combo_box, empty_state, icon_button, screen_title, tab_bar};
 use categories::Categories;
 use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Ui};
@@ -239,11 +239,15 @@ impl EvaluateScreen {
         // Whoever labels must not know which models are asked, and titles are made of their names too.
         let blind = self.tab == EvaluateTab::Judging;
         let name: fn(&EvaluationInfo) -> String = if blind { blind_name_of } else { name_of };
-        tabs::tab_bar(ui, view, self.tab, |ui, view| {
+        let tabs = EvaluateTab::ALL.map(|tab| Tab::new(tab, tab.name(), tab.purpose()));
+        let pressed = tab_bar(ui, &tabs, self.tab, |ui| {
             if let Some(info) = open {
                 picker(ui, view, info, name);
             }
         });
+        if let Some(tab) = pressed {
+            view.send(EvaluateCommand::Tab(tab));
+        }
         if setup {
             self.setup(ui, view, nothing);
             return;

@@ -11,7 +11,7 @@ use crate::ui::app::{
     Focus, InspectCommand, InspectPart, InspectReply, InspectedAnswer, Offer, Snapshot, View,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{primary_button, screen_title, section};
+use crate::ui::widgets::{Tab, primary_button, screen_title, section, tab_bar};
 use answer::AnswerView;
 use choice::Choice;
 use dynamics::DynamicsView;
@@ -119,15 +119,10 @@ impl InspectScreen {
     }
 
     fn tabs(&self, ui: &mut Ui, view: &mut View<'_>) {
-        ui.horizontal(|ui| {
-            for part in InspectPart::ALL {
-                let tab = ui.selectable_label(part == self.part, part.label());
-                if tab.on_hover_text(part.purpose()).clicked() {
-                    view.send(InspectCommand::Show(part));
-                }
-            }
-        });
-        ui.add_space(theme::GAP);
+        let tabs = InspectPart::ALL.map(|part| Tab::new(part, part.label(), part.purpose()));
+        if let Some(part) = tab_bar(ui, &tabs, self.part, |_| {}) {
+            view.send(InspectCommand::Show(part));
+        }
     }
 
     fn one_answer(&mut self, ui: &mut Ui, view: &mut View<'_>, prompt: Option<ScrubPrompt>, open: bool) {

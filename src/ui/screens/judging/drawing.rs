@@ -7,8 +7,8 @@ use crate::ui::app::{
     Command, JudgedAnswers, JudgesRequest, JudgingCommand, JudgingPart, JudgingRequest, Pile, Request, View,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{ANSWERS, PROBES, Tone, consent, notice, primary_button};
-use eframe::egui::{Button, CentralPanel, Frame, Panel, RichText, ScrollArea, Ui};
+use crate::ui::widgets::{ANSWERS, PROBES, Tab, Tone, consent, inner_tabs, notice, primary_button};
+use eframe::egui::{CentralPanel, Frame, Panel, ScrollArea, Ui};
 use egui_material_icons::icons;
 
 impl JudgingPanel {
@@ -54,21 +54,10 @@ impl JudgingPanel {
     }
 
     fn parts(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        let p = theme::palette(ui);
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::TIGHT;
-            ui.spacing_mut().button_padding.x = theme::GAP;
-            for part in JudgingPart::ALL {
-                let on = part == self.part;
-                let text = RichText::new(part.label()).size(theme::SMALL);
-                let text = if on { text.color(p.accent) } else { text };
-                let button = Button::selectable(on, text);
-                if ui.add(button).on_hover_text(part.purpose()).clicked() {
-                    view.send(JudgingCommand::Show(part));
-                }
-            }
-        });
-        ui.add_space(theme::GAP);
+        let tabs = JudgingPart::ALL.map(|part| Tab::new(part, part.label(), part.purpose()));
+        if let Some(part) = inner_tabs(ui, &tabs, self.part) {
+            view.send(JudgingCommand::Show(part));
+        }
     }
 
     fn part(

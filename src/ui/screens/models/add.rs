@@ -84,7 +84,7 @@ impl AddForm {
 
     /// Draws the forms; `working` while a download or the like is under way.
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, working: bool) {
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        egui::ScrollArea::vertical().id_salt("add a model").auto_shrink(false).show(ui, |ui| {
             ui.set_max_width(760.0_f32.min(ui.available_width() - theme::PAD));
             self.folder_form(ui, view);
             ui.add_space(theme::SCREEN);

@@ -10,26 +10,24 @@ use crate::ui::app::{
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, command_button, empty_state, fact, icon_text, line, notice, role_chip, text_button,
+    Tone, command_button, empty_state, fact, icon_text, line, long_fact, notice, role_chip, text_button,
 };
 use eframe::egui::containers::menu::MenuButton;
-use eframe::egui::{self, Align, Button, CornerRadius, Frame, Layout, Margin, RichText, Stroke, Ui, Vec2};
+use eframe::egui::{self, Align, Button, CornerRadius, Frame, Layout, Margin, Stroke, Ui, Vec2};
 use egui_material_icons::icons;
 
 /// The least width of a card.
 const CARD: f32 = 340.0;
 /// Height of a card.
 const HEIGHT: f32 = 424.0;
+/// What the actions at its foot take, with the space above them.
+const ACTIONS: f32 = 28.0;
+/// Height of one line of the note.
+const NOTE_LINE: f32 = 16.0;
 
 impl ModelsScreen {
     pub(super) fn cards(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            let p = theme::palette(ui);
-            ui.label(
-                RichText::new("The model in focus is where training, evaluation and inspection start.")
-                    .color(p.weak),
-            );
-            ui.add_space(theme::TIGHT);
+        egui::ScrollArea::vertical().id_salt("cards of models").auto_shrink(false).show(ui, |ui| {
             if let Some(entry) = &self.removed {
                 let text =
                     format!("{} is off this project's list. Its files stayed where they were.", entry.id);
@@ -189,7 +187,9 @@ fn lineage(ui: &mut Ui, model: &ModelView, view: &mut View<'_>) {
         None => fact(ui, "Folder", &entry.location.display().to_string()),
     }
     if !entry.note.is_empty() {
-        fact(ui, "Note", &entry.note);
+        // As much of it as there is room for above the actions.
+        let lines = ((ui.available_height() - ACTIONS) / NOTE_LINE).floor().max(1.0);
+        long_fact(ui, "Note", &entry.note, lines as usize);
     }
 }
 
@@ -206,7 +206,8 @@ fn actions(ui: &mut Ui, model: &ModelView, in_focus: bool, view: &mut View<'_>) 
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if in_focus {
-            ui.label(theme::small("In focus").color(p.accent));
+            let text = icon_text(ui, icons::ICON_CHECK, "In focus", p.ink, theme::SMALL);
+            ui.label(text).on_hover_text("Training, evaluation and inspection start from this model.");
         } else {
             quiet(ui, ModelsCommand::Focus(id.clone()), "Put in focus", view);
         }

@@ -13,9 +13,8 @@ pub use chat::Chat;
 use crate::model::readable_size;
 use crate::project::ModelEntry;
 use crate::ui::app::{Command, ModelView, ModelsCommand, ModelsPage, Snapshot, View};
-use crate::ui::theme;
-use crate::ui::widgets::icon_text;
-use eframe::egui::{self, Ui};
+use crate::ui::widgets::{Tab, screen_title, tab_bar};
+use eframe::egui::Ui;
 use question::Question;
 use std::path::PathBuf;
 use work::Errand;
@@ -70,15 +69,16 @@ impl ModelsScreen {
 
     /// Draws the screen.
     pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>) {
-        ui.horizontal(|ui| {
-            ui.label(theme::title("Models"));
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                for page in ModelsPage::ALL.into_iter().rev() {
-                    page_button(ui, page, self.page == page, view);
-                }
-            });
-        });
-        ui.add_space(theme::GAP);
+        screen_title(ui, "Models", "The model in focus is where training, evaluation and inspection start.");
+        let about = ModelsPage::ALL.map(|page| Command::from(ModelsCommand::Page(page)).about());
+        let tabs: Vec<Tab<'_, ModelsPage>> = ModelsPage::ALL
+            .into_iter()
+            .zip(&about)
+            .map(|(page, about)| Tab::new(page, &about.text, &about.tooltip))
+            .collect();
+        if let Some(page) = tab_bar(ui, &tabs, self.page, |_| {}) {
+            view.send(ModelsCommand::Page(page));
+        }
         self.show_work(ui, view);
         let working = self.work.is_some();
         match self.page {
@@ -87,24 +87,6 @@ impl ModelsScreen {
             ModelsPage::Add => self.add.show(ui, view, working),
         }
         self.show_question(ui, view);
-    }
-}
-
-/// A button that leads to a part of the screen.
-fn page_button(ui: &mut Ui, page: ModelsPage, chosen: bool, view: &mut View<'_>) {
-    let p = theme::palette(ui);
-    let command = ModelsCommand::Page(page);
-    let about = Command::from(command.clone()).about();
-    let ink = if chosen { p.accent } else { p.ink };
-    let label = match about.icon {
-        Some(icon) => icon_text(ui, icon, &about.text, ink, theme::BODY),
-        None => about.text.as_ref().into(),
-    };
-    let fill = if chosen { p.selected } else { p.surface };
-    let button = ui.add(egui::Button::new(label).fill(fill));
-    button.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, chosen, about.text.as_ref()));
-    if button.on_hover_text(about.tooltip.as_ref()).clicked() {
-        view.send(command);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::goal::Goal;
 use crate::train::{Normalisation, Recipe, TrainSpec};
 use crate::ui::theme;
-use crate::ui::widgets::{card, quoted, section};
+use crate::ui::widgets::{card, prose, quoted, section};
 use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{Align, CollapsingHeader, FontId, Label, Ui};
 
@@ -29,7 +29,7 @@ pub(super) fn show(ui: &mut Ui, spec: &TrainSpec) {
     let words = words(spec);
     card(ui, |ui| {
         section(ui, "What does this do to the model?");
-        ui.add(Label::new(&words.plain).wrap());
+        prose(ui, &words.plain, theme::BODY, p.ink);
         ui.add_space(theme::GAP);
         part(ui, "The equation", false, |ui| {
             ui.add(Label::new(theme::small(words.source).color(p.weak)).wrap());

@@ -3,7 +3,7 @@
 use crate::data::DatasetKind;
 use crate::train::{Recipe, TrainSpec};
 use crate::ui::theme;
-use eframe::egui::{self, CornerRadius, Frame, Margin, Sense, Stroke, Ui};
+use eframe::egui::{self, Color32, CornerRadius, FontId, Frame, Margin, Sense, Stroke, Ui};
 
 /// What a person wants to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +79,25 @@ impl Goal {
     }
 }
 
+/// How much room the words of a card take at a width.
+fn height(ui: &Ui, width: f32, [name, what, term]: [&str; 3]) -> f32 {
+    let small = FontId::proportional(theme::SMALL);
+    let fonts = [FontId::new(theme::BODY, theme::semibold()), small.clone(), small];
+    let of = |(text, font): (&str, FontId)| {
+        ui.painter().layout(text.to_owned(), font, Color32::PLACEHOLDER, width).size().y
+    };
+    [name, what, term].into_iter().zip(fonts).map(of).sum::<f32>() + 2.0 * theme::TIGHT
+}
+
 /// Draws the goals as cards; gives back the one that was newly chosen.
 pub(super) fn cards(ui: &mut Ui, current: Goal) -> Option<Goal> {
     let mut newly = None;
     let p = theme::palette(ui);
     let width = (ui.available_width() - 3.0 * theme::PAD) / 4.0;
+    let inner = width - 2.0 * theme::PAD - 2.0;
+    // In a narrow window some take more lines than others; the cards stay of one height.
+    let height = GOALS.map(|(_, name, what, term)| height(ui, inner, [name, what, term]));
+    let height = height.into_iter().fold(0.0, f32::max);
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = theme::PAD;
         for (goal, name, what, term) in GOALS {
@@ -95,9 +109,8 @@ pub(super) fn cards(ui: &mut Ui, current: Goal) -> Option<Goal> {
                 .inner_margin(Margin::same(theme::PAD as i8))
                 .show(ui, |ui| {
                     ui.vertical(|ui| {
-                        ui.set_width(width - 2.0 * theme::PAD - 2.0);
-                        // A longer name takes two lines in a narrow window; the cards stay of one height.
-                        ui.set_height(if width < 336.0 { 94.0 } else { 76.0 });
+                        ui.set_width(inner);
+                        ui.set_height(height);
                         ui.spacing_mut().item_spacing.y = theme::TIGHT;
                         ui.label(theme::strong(name));
                         ui.label(theme::small(what));

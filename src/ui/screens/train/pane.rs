@@ -2,7 +2,8 @@
 
 use crate::job::Light;
 use crate::ui::theme;
-use eframe::egui::{self, Button, CornerRadius, Stroke, Ui, WidgetInfo};
+use crate::ui::widgets::{Tab, TabLight, tab_bar};
+use eframe::egui::Ui;
 
 /// A pane beside the form of the Train screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,34 +65,15 @@ pub(super) fn tabs(
     light: Option<Light>,
 ) -> Option<TrainPane> {
     let p = theme::palette(ui);
-    let mut pressed = None;
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = egui::vec2(theme::TIGHT, theme::TIGHT);
-        ui.spacing_mut().button_padding = egui::vec2(10.0, 4.0);
-        ui.spacing_mut().interact_size.y = 28.0;
-        for pane in TrainPane::ALL.into_iter().filter(|pane| protect || *pane != TrainPane::Protect) {
-            let chosen = pane == current;
-            let lit = light.filter(|_| pane == TrainPane::Checks);
-            // Room for the light, whether it is known yet or not: nothing is to move when it comes.
-            let room = if pane == TrainPane::Checks { "    " } else { "" };
-            let text = format!("{}{room}", pane.name());
-            let text =
-                if chosen { theme::label(text).color(p.accent) } else { theme::small(text).color(p.ink) };
-            let button = Button::new(text)
-                .fill(if chosen { p.selected } else { p.ground })
-                .stroke(Stroke::new(1.0, if chosen { p.accent } else { p.border }))
-                .corner_radius(CornerRadius::same(theme::RADIUS));
-            let response = ui.add(button);
-            response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, chosen, pane.name()));
-            if let Some(light) = lit {
-                let at = response.rect.right_center() - egui::vec2(14.0, 0.0);
-                ui.painter().circle_filled(at, 4.0, super::checks::light_colour(p, light));
-            }
-            if response.on_hover_text(pane.purpose()).clicked() && !chosen {
-                pressed = Some(pane);
-            }
-        }
-    });
-    ui.add_space(theme::GAP);
-    pressed
+    let known = |light| TabLight::Known(super::checks::light_colour(p, light));
+    let of_checks = light.map_or(TabLight::Unknown, known);
+    let tabs: Vec<Tab<'_, TrainPane>> = TrainPane::ALL
+        .into_iter()
+        .filter(|pane| protect || *pane != TrainPane::Protect)
+        .map(|pane| Tab {
+            light: if pane == TrainPane::Checks { of_checks } else { TabLight::Absent },
+            ..Tab::new(pane, pane.name(), pane.purpose())
+        })
+        .collect();
+    tab_bar(ui, &tabs, current, |_| {})
 }

@@ -2,6 +2,7 @@
 
 use crate::attack::{DecodingGrid, GcgSpec};
 use crate::evaluate::AttackSpec;
+use crate::ui::terms::Term;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -41,6 +42,20 @@ impl Kind {
             Self::LaterTurn => "A turn later",
             Self::MultiTurn => "Over several turns",
             Self::Rap => "Rank-assisted",
+        }
+    }
+
+    /// What the field calls it.
+    pub fn term(self) -> Term {
+        match self {
+            Self::Direct => Term::PlainRequest,
+            Self::Prefill => Term::Prefilling,
+            Self::RefusalPrefix => Term::RefusalPrefix,
+            Self::Decoding => Term::DecodingParameters,
+            Self::Gcg => Term::Gcg,
+            Self::LaterTurn => Term::LaterTurn,
+            Self::MultiTurn => Term::MultiTurn,
+            Self::Rap => Term::RankAssisted,
         }
     }
 

@@ -5,15 +5,15 @@ use super::{Form, about, attacks::kind_of};
 use crate::evaluate::{Basis, Estimate, EvaluateSpec, Pace};
 use crate::ui::app::{Snapshot, duration};
 use crate::ui::theme;
-use crate::ui::widgets::{dot, tick};
+use crate::ui::widgets::{dot, term, tick};
 use eframe::egui::{self, Align, Label, Layout, Response, Sense, Ui, UiBuilder, Vec2, WidgetInfo, vec2};
 use std::collections::BTreeMap;
 
 /// Width of the column of models.
 const MODELS: f32 = 164.0;
 /// Height of the head, and of each row.
-const HEAD: f32 = 88.0;
-const ROW: f32 = 40.0;
+const HEAD: f32 = 80.0;
+const ROW: f32 = 38.0;
 
 /// What one cell runs.
 #[derive(Clone, Debug)]
@@ -162,10 +162,7 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
         let mut on = form.attacks.on.contains(&kind);
         let was = on;
         box_named(&mut cell, &mut on, kind.name()).on_hover_text(kind.hint());
-        let text = theme::label(kind.name()).color(if on { p.ink } else { p.weak });
-        if cell.add(Label::new(text).sense(Sense::click()).wrap()).on_hover_text(kind.hint()).clicked() {
-            on = !on;
-        }
+        term(&mut cell, theme::label(kind.name()).color(if on { p.ink } else { p.weak }), kind.term());
         if on {
             let remark = form.attacks.remark(kind);
             cell.add(Label::new(theme::small(remark.as_str()).color(p.weak)).truncate())
@@ -192,6 +189,7 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
         cell.spacing_mut().item_spacing.x = theme::TIGHT;
         let mut on = form.models.contains(id);
         let changed = box_named(&mut cell, &mut on, id).changed();
+        cell.add_space(theme::GAP);
         dot(&mut cell, theme::role_colour(model.entry.role));
         let name = Label::new(theme::small(id)).sense(Sense::click()).truncate();
         let role = model.entry.role.label();
@@ -214,7 +212,13 @@ pub fn show(ui: &mut Ui, form: &mut Form, project: &Snapshot, plan: &Plan) {
 
 /// A tick box whose name is said to screen readers and stands elsewhere.
 fn box_named(ui: &mut Ui, on: &mut bool, name: &str) -> Response {
-    let response = tick(ui, on, "");
+    let response = ui
+        .scope(|ui| {
+            // Room for a text that is not there would put the box beside the middle of its column.
+            ui.spacing_mut().icon_spacing = 0.0;
+            tick(ui, on, "")
+        })
+        .inner;
     let ticked = *on;
     response.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, ticked, name));
     response
@@ -234,12 +238,14 @@ fn planned_cell(ui: &mut Ui, rect: egui::Rect, planned: Option<&Planned>, name: 
             format!("{guess}{}", duration(estimate.seconds.max(1.0)))
         },
     );
-    let response = ui.allocate_rect(rect.shrink2(Vec2::new(2.0, 2.0)), Sense::hover());
+    let inner = rect.shrink2(Vec2::splat(2.0));
+    // The row has its room already: a cell that took its own would pull the next row up.
+    let response = ui.interact(inner, ui.scope_id().with(("planned", name)), Sense::hover());
     let told = format!("{name}: {time}, {} answers", planned.answers);
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, told.as_str()));
     let painter = ui.painter_at(rect);
     let radius = egui::CornerRadius::same(theme::RADIUS);
-    painter.rect_filled(rect.shrink2(Vec2::new(2.0, 2.0)), radius, theme::faded(p.accent, 0.08));
+    painter.rect_filled(inner, radius, theme::faded(p.accent, 0.08));
     let font = egui::FontId::proportional(theme::SMALL);
     let (above, below) = (rect.center() - vec2(0.0, 8.0), rect.center() + vec2(0.0, 8.0));
     let ink = if planned.estimate.is_some() { p.ink } else { p.weak };

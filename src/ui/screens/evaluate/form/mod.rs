@@ -10,12 +10,14 @@ use crate::judge::{JudgeSpec, KeywordListSpec, LISTS};
 use crate::model::Sampler;
 use crate::project::DatasetEntry;
 use crate::ui::app::{AppCommand, EvaluateCommand, Snapshot, View, duration};
+use crate::ui::terms::Term;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, check_label, combo_box, command_button, field, icon_button, notice, primary_button,
+    Tone, check_label, combo_box, command_button, field, form_above, icon_button, notice, primary_button,
+    term,
 };
 use attacks::{Attacks, Kind};
-use eframe::egui::{self, Align, Frame, Layout, Panel, Ui};
+use eframe::egui::{self, Align, Layout, Ui};
 use egui_material_icons::icons;
 use std::collections::BTreeSet;
 
@@ -165,24 +167,22 @@ impl Form {
         let spec = self.spec(&order, view.focus.base.as_ref());
         let prompts = self.prompts(&spec, view.project);
         let plan = grid::Plan::of(&spec, prompts, pace, view.project);
-        Panel::bottom("evaluate start").frame(Frame::new()).resizable(false).show_separator_line(false).show(
+        let problems = self.blocked(&spec, view);
+        let mut state = (self, view);
+        form_above(
             ui,
-            |ui| {
-                let problems = self.blocked(&spec, view);
-                start(ui, view, &problems, &plan, undo);
+            "evaluate",
+            &mut state,
+            |ui, (_, view)| start(ui, view, &problems, &plan, undo),
+            |ui, (form, view)| {
+                ui.scope(|ui| grid::show(ui, form, view.project, &plan));
+                ui.add_space(theme::PAD);
+                form.beside(ui, view);
+                ui.add_space(theme::GAP);
+                advanced::show(ui, form);
+                ui.add_space(theme::GAP);
             },
         );
-        egui::CentralPanel::no_frame().show(ui, |ui| {
-            egui::ScrollArea::vertical().id_salt("evaluate form").auto_shrink(false).show(ui, |ui| {
-                ui.set_width(ui.available_width() - theme::PAD);
-                ui.scope(|ui| grid::show(ui, self, view.project, &plan));
-                ui.add_space(theme::GROUP);
-                self.beside(ui, view);
-                ui.add_space(theme::GAP);
-                advanced::show(ui, self);
-                ui.add_space(theme::GAP);
-            });
-        });
     }
 
     /// Prompts, judges and measures, beside each other.
@@ -215,7 +215,7 @@ impl Form {
 
     fn judges_column(&mut self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = theme::TIGHT;
-        field(ui, "Judges", "Who says whether an answer is harmful.");
+        term(ui, theme::label("Judges"), Term::Judge);
         for judge in JudgeSpec::DEMO {
             let (hint, remark) = match judge {
                 JudgeSpec::Oracle => ("Knows exactly what is harmful in the demo world.", "exact"),
@@ -254,7 +254,7 @@ impl Form {
         check_label(ui, &mut self.kl, "KL per token", &format!("against {base}")).on_hover_text(
             "How far each model's predictions are from the base's, token by token of a harmful answer. The base is chosen at the top of the window.",
         );
-        self.usefulness(ui, view);
+        self.utility_tasks(ui, view);
         ui.add_space(theme::TIGHT);
         ui.horizontal(|ui| {
             let hint = "How often each attack that draws is made, each time drawn anew. The paper has 3.";
@@ -263,17 +263,20 @@ impl Form {
                 .on_hover_text(hint)
                 .labelled_by(label);
             let p = theme::palette(ui);
-            let remark =
-                if self.draws() { "drawn anew each time" } else { "no ticked attack draws: one is enough" };
-            ui.add(egui::Label::new(theme::small(remark).color(p.weak)).truncate());
+            let (remark, why) = if self.draws() {
+                ("drawn anew each time", hint)
+            } else {
+                ("one is enough", "No ticked attack draws: another seed would give the same answers.")
+            };
+            ui.add(egui::Label::new(theme::small(remark).color(p.weak)).truncate()).on_hover_text(why);
         });
     }
 
-    fn usefulness(&mut self, ui: &mut Ui, view: &View<'_>) {
+    fn utility_tasks(&mut self, ui: &mut Ui, view: &View<'_>) {
         let sets: Vec<&DatasetEntry> = of_kind(view.project, DatasetKind::Utility).collect();
         let Some(chosen) = &mut self.utility_set else { return };
-        check_label(ui, &mut self.utility, "Usefulness", if sets.len() > 1 { "" } else { chosen.as_str() })
-            .on_hover_text("Harmless tasks with known right answers.");
+        check_label(ui, &mut self.utility, "Utility", if sets.len() > 1 { "" } else { chosen.as_str() })
+            .on_hover_text("How useful the model still is: harmless tasks with known right answers.");
         if sets.len() > 1 {
             let response = combo_box("harmless tasks", ui.available_width())
                 .selected_text(chosen.as_str())
@@ -290,7 +293,6 @@ impl Form {
 
 fn start(ui: &mut Ui, view: &mut View<'_>, problems: &[String], plan: &grid::Plan, undo: (bool, bool)) {
     let p = theme::palette(ui);
-    ui.add_space(theme::GAP);
     for problem in problems {
         notice(ui, Tone::Warning, problem);
     }

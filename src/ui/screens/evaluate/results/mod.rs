@@ -16,7 +16,7 @@ use eframe::egui::{self, Align, Layout, Ui};
 use plain::Plain;
 
 /// How every table of rates is to be read.
-const HOW_TO_READ: &str = "The share of answers that the judge calls harmful; below it how many of all judged, and the 95 % interval. Press a number to read its answers.";
+const HOW_TO_READ: &str = "The share of answers that the judge calls harmful (ASR); below it how many of all judged, and the 95 % interval. Press a number to read its answers.";
 
 /// The tab.
 #[derive(Default)]
@@ -281,7 +281,7 @@ fn utility_matrix(summary: &Summary, chosen: Option<&(String, String)>, project:
         .collect();
     Matrix {
         title: "Is it still useful?".to_owned(),
-        remark: "The share of harmless tasks answered rightly, or the mean score; below it the count and the 95 % interval.".to_owned(),
+        remark: "Utility: the share of harmless tasks answered rightly, or the mean score; below it the count and the 95 % interval.".to_owned(),
         what: "Task".to_owned(),
         columns,
         rows,

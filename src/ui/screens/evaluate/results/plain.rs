@@ -3,7 +3,7 @@
 use crate::report::Table;
 use crate::ui::app::Snapshot;
 use crate::ui::theme;
-use crate::ui::widgets::{dot, section};
+use crate::ui::widgets::{dot, heading_term, prose, section};
 use eframe::egui::{Align, Color32, Label, Layout, RichText, Ui};
 use egui_extras::{Column, TableBuilder};
 
@@ -32,7 +32,7 @@ impl Plain {
         let p = theme::palette(ui);
         section(ui, title);
         if !remark.is_empty() {
-            ui.add(Label::new(theme::small(*remark).color(p.weak)).wrap());
+            prose(ui, remark, theme::SMALL, p.weak);
         }
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
@@ -51,7 +51,7 @@ impl Plain {
                 .header(28.0, |mut header| {
                     for name in columns {
                         header.col(|ui| {
-                            ui.add(Label::new(theme::label(*name).color(p.weak)).truncate());
+                            heading_term(ui, name, p.weak);
                         });
                     }
                 })

@@ -6,9 +6,10 @@ use crate::judge::{JudgeSpec, KeywordListSpec, LISTS};
 use crate::report::{Chart, Scale, Series};
 use crate::ui::app::{InspectCommand, Snapshot, View};
 use crate::ui::screens::inspect::choice::Choice;
+use crate::ui::terms::Term;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tone, chip, combo_box, dot, field, hidden_text, line, link_button, notice, prefix_strip,
+    Tone, chip, combo_box, dot, field, hidden_text, line, link_button, notice, prefix_strip, term,
 };
 use eframe::egui::{self, Ui};
 use std::path::PathBuf;
@@ -108,7 +109,9 @@ pub(super) fn slider(ui: &mut Ui, view: &mut View<'_>, depth: usize, longest: us
 pub(super) fn prefix(ui: &mut Ui, view: &mut View<'_>, known: &Known, depth: usize, open: bool) {
     line(ui, 24.0, |ui| {
         ui.label(theme::label("The harmful answer"));
-        ui.label(theme::small("the marked tokens stand in the model's mouth").color(theme::palette(ui).weak));
+        let weak = theme::palette(ui).weak;
+        ui.label(theme::small("the marked tokens stand in the model's mouth:").color(weak));
+        term(ui, theme::small("prefilling").color(weak), Term::Prefilling);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let command = InspectCommand::Uncover(!open);
             if link_button(ui, &command, None) {

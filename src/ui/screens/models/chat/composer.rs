@@ -146,8 +146,8 @@ impl Chat {
             sampler.top_p = (top_p < 1.0).then_some(top_p);
             number(
                 ui,
-                "Most tokens",
-                "Where an answer is cut off.",
+                "Longest answer",
+                "In tokens: a longer one is cut off there.",
                 DragValue::new(&mut self.most).range(1..=32_768),
             );
             ui.add_enabled_ui(drawn, |ui| {

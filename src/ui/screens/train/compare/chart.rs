@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 /// What is drawn of a step.
 type Value = fn(&LoggedStep) -> Option<f64>;
 
-/// Each chart's id, question, vertical axis, meaning, and what it draws.
+/// Each chart's id, question, whose loss it is, meaning, and what it draws.
 const CHARTS: [(&str, &str, &str, &str, Value); 3] = [
     (
         "compare loss",
         "Which run learns faster?",
-        "loss (nats per token)",
+        "loss: the objective of each run",
         "The objective of each run, by step. Only runs with the same goal can be compared: the constrained objective counts \
          otherwise than cross-entropy.",
         |step| Some(step.loss),
@@ -24,14 +24,14 @@ const CHARTS: [(&str, &str, &str, &str, Value); 3] = [
     (
         "compare recovery",
         "Which run learns to recover faster?",
-        "loss of refusals (nats per token)",
+        "loss of refusals alone",
         "How surprised each model is by the refusals that it should give after a harmful beginning. Lower is less surprised.",
         |step| step.recovery_loss,
     ),
     (
         "compare anchor",
         "Which run keeps harmless answers better?",
-        "loss of the anchor (nats per token)",
+        "loss of the anchor alone",
         "How surprised each model is by the harmless answers of the anchor. A line that climbs means that the model forgets them.",
         |step| step.anchor_loss,
     ),
@@ -62,7 +62,7 @@ pub(super) fn show(ui: &mut Ui, runs: &[&RunInfo], curves: &BTreeMap<String, Ste
             Some(Ok(_)) => {}
         }
     }
-    for (id, question, y, meaning, value) in CHARTS {
+    for (id, question, note, meaning, value) in CHARTS {
         let series: Vec<Series> = runs
             .iter()
             .zip(&names)
@@ -80,7 +80,8 @@ pub(super) fn show(ui: &mut Ui, runs: &[&RunInfo], curves: &BTreeMap<String, Ste
             id: id.into(),
             question: question.into(),
             x: "training step".into(),
-            y: y.into(),
+            y: "loss (nats per token)".into(),
+            note: note.into(),
             meaning: meaning.into(),
             series: series.into(),
             ..Chart::default()

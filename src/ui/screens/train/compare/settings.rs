@@ -32,7 +32,7 @@ const WORDS: [(&str, &str); 32] = [
     ("warmup_steps", "warm-up steps"),
     ("schedule", "learning rate afterwards"),
     ("epochs", "passes over the data"),
-    ("max_steps", "most steps"),
+    ("max_steps", "step limit"),
     ("batch", "examples in a step"),
     ("anchor_batch", "anchor examples in a step"),
     ("clip", "clip gradients at"),

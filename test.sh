@@ -14,4 +14,6 @@ fi
 
 cargo fmt --check
 cargo clippy --quiet --all-targets -- -D warnings
+# Without the network's crates, as docs/hub.md says.
+cargo clippy --quiet --no-default-features -- -D warnings
 cargo test

@@ -6,8 +6,8 @@ mod benchmark;
 mod check;
 mod demo;
 mod demo_results;
-#[cfg(feature = "hub")]
 mod export;
+#[cfg(feature = "hub")]
 mod fetch;
 mod import;
 mod inspect;

@@ -289,6 +289,7 @@ fn compare(
 }
 
 #[cfg(not(feature = "hub"))]
+#[allow(clippy::unnecessary_wraps, reason = "it stands in for the one above")]
 fn compare(
     _: Option<&Asker>,
     _: &[UtilityItem],

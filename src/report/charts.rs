@@ -234,32 +234,19 @@ fn kl_title(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::grid::tests::rate;
     use crate::stats::Rate;
 
     #[test]
     fn every_set_has_its_own_ceiling() {
         let row = |model: &str, set: &str, depth: usize, most: usize| RateRow {
-            model: model.into(),
             set: set.into(),
-            attack: "prefill".into(),
-            setting: format!("k={depth}"),
-            depth: Some(depth),
-            judge: "toy".into(),
-            version: String::new(),
-            rate: Rate::wilson(1, 10),
-            interval: "Wilson".into(),
             ceiling: Some(Rate::wilson(most, 10)),
-            refused: None,
-            unparsed: 0,
-            unjudged: 0,
-            empty: 0,
-            cut_off: 0,
-            by_seed: Vec::new(),
-            any_seed: None,
+            ..rate(model, depth, 1)
         };
         let ceilings = |rates: Vec<RateRow>| -> Vec<(String, Vec<[f64; 2]>)> {
             let summary = Summary { rates, ..Summary::default() };
-            let lines = prefill_series(&summary, "toy", &|_| ModelRole::Other);
+            let lines = prefill_series(&summary, "seer", &|_| ModelRole::Other);
             lines.into_iter().filter(|line| line.faint).map(|line| (line.name, line.points)).collect()
         };
         let of = |model, set, most| [row(model, set, 0, 10), row(model, set, 5, most)];

@@ -332,23 +332,13 @@ mod tests {
 
     fn rate(attack: &str, setting: &str, depth: Option<usize>, count: usize) -> RateRow {
         RateRow {
-            model: "aligned".into(),
             set: "held-out".into(),
             attack: attack.into(),
             setting: setting.into(),
             depth,
             judge: "toy".into(),
-            version: String::new(),
             rate: Rate::wilson(count, 40),
-            interval: "Wilson".into(),
-            ceiling: None,
-            refused: None,
-            unparsed: 0,
-            unjudged: 0,
-            empty: 0,
-            cut_off: 0,
-            by_seed: Vec::new(),
-            any_seed: None,
+            ..crate::report::grid::tests::rate("aligned", 0, count)
         }
     }
 

@@ -78,6 +78,11 @@ fn every_remaining_action_is_found_and_does_what_it_says() {
     w.click(Role::Link, "What is: Safety depth");
     w.wait_for("The largest tested k", minute);
     w.harness.key_press(egui::Key::Escape);
+    w.harness.run_steps(3);
+    assert!(
+        w.harness.query_by_label_contains("The largest tested k").is_none(),
+        "Escape closes the glossary"
+    );
     w.act("copy diagnostics");
     w.wait_for("The diagnostics are in the clipboard", minute);
     w.press("Close this message");
@@ -100,7 +105,7 @@ fn every_remaining_action_is_found_and_does_what_it_says() {
     w.press("Evaluate");
     w.press("Results");
     w.press("Inspect token by token");
-    w.wait_for("How deep is the safety? KL", minute);
+    w.wait_for("Evaluation to inspect", minute);
 }
 
 /// An edit that waits to be written reaches the disk before another project is opened, and settings have undo too.

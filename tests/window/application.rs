@@ -78,6 +78,11 @@ fn every_remaining_action_is_found_and_does_what_it_says() {
     w.click(Role::Link, "What is: Safety depth");
     w.wait_for("The largest tested k", minute);
     w.harness.key_press(egui::Key::Escape);
+    w.harness.run_steps(3);
+    assert!(
+        w.harness.query_by_label_contains("The largest tested k").is_none(),
+        "Escape closes the glossary"
+    );
     w.act("copy diagnostics");
     w.wait_for("The diagnostics are in the clipboard", minute);
     w.press("Close this message");
@@ -100,7 +105,7 @@ fn every_remaining_action_is_found_and_does_what_it_says() {
     w.press("Evaluate");
     w.press("Results");
     w.press("Inspect token by token");
-    w.wait_for("How deep is the safety? KL", minute);
+    w.wait_for("Evaluation to inspect", minute);
 }
 
 /// An edit that waits to be written reaches the disk before another project is opened, and settings have undo too.
@@ -128,4 +133,113 @@ fn leaving_a_project_loses_no_edit() {
     w.press("Open project");
     w.wait("the other project", minute, |app| app.project().is_some_and(|project| project.title == "Other"));
     assert!(read(&w.root.join("datasets/recovery-train.jsonl")).contains("I will not lose this."));
+}
+
+/// The demo project lies in the person's own folder for data, and can be opened from another project and from one that
+/// could not be opened.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_demo_project_is_opened_from_elsewhere() {
+    if !is_alone() {
+        // Where data belong stands in the environment.
+        let data = tempfile::tempdir().unwrap();
+        alone(
+            "application::the_demo_project_is_opened_from_elsewhere",
+            &[("XDG_DATA_HOME", data.path().as_os_str())],
+        );
+        let demo = plumbline::project::Project::open(&data.path().join("plumbline/demo")).unwrap();
+        assert_eq!(demo.evaluations().len(), 3);
+        return;
+    }
+    let minute = Duration::from_secs(60);
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    drop(plumbline::project::Project::create(&other, "Other").unwrap());
+    let demo = plumbline::ui::demo_project_folder().unwrap();
+    assert!(!demo.exists());
+    let mut w = open_on(other.clone(), egui::Theme::Light, None, None);
+    let is_open = |app: &plumbline::ui::App, root: &std::path::Path| {
+        app.project().is_some_and(|project| project.root == root)
+    };
+    w.press("Settings");
+    w.press("Open the demo project");
+    w.wait("the demo project", minute, |app| is_open(app, &demo));
+    w.press("Overview");
+    w.wait_for("How deep is the safety", minute);
+
+    w.press("Settings");
+    w.press(&format!("Open {}", other.display()));
+    w.wait("the other project", minute, |app| is_open(app, &other));
+    w.write(Role::TextInput, "Folder of another project", folder.path().to_str().unwrap());
+    w.press("Open project");
+    w.wait_for("The project could not be opened", minute);
+    w.press("Open the demo project");
+    w.wait("the demo project again", minute, |app| is_open(app, &demo));
+}
+
+/// What was made is shown by the system's file manager, for which a script stands that notes what it is told to open; and
+/// where nothing can be shown, the window says why.
+#[test]
+#[cfg(target_os = "linux")]
+fn folders_are_shown_in_the_file_manager() {
+    use std::os::unix::fs::PermissionsExt as _;
+    const PROGRAM: &str = "xdg-open";
+    if !is_alone() {
+        // Where programs are stands in the environment.
+        let programs = tempfile::tempdir().unwrap();
+        let script = programs.path().join(PROGRAM);
+        std::fs::write(&script, "#!/bin/sh\nprintf '%s\\n' \"$1\" >> \"$PATH/shown\"\n").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+        alone("application::folders_are_shown_in_the_file_manager", &[("PATH", programs.path().as_os_str())]);
+        return;
+    }
+    let minute = Duration::from_secs(60);
+    let programs = std::path::PathBuf::from(std::env::var_os("PATH").unwrap());
+    let mut w = first_start(egui::Theme::Light);
+    let mut wanted = String::new();
+    let mut shows = |w: &mut Window, folder: &std::path::Path| {
+        wanted += &format!("{}\n", folder.display());
+        let shown = programs.join("shown");
+        w.wait("the file manager", minute, |_| std::fs::read_to_string(&shown).is_ok_and(|s| s == wanted));
+    };
+    let show = "Show in folder";
+
+    // The project, a model, the run that made one.
+    w.press("Settings");
+    w.scroll(egui::pos2(700.0, 500.0), 2000.0);
+    w.press(show);
+    let root = w.root.clone();
+    shows(&mut w, &root);
+    w.press("Models");
+    w.scroll(egui::pos2(700.0, 500.0), -9000.0);
+    w.press("More about base");
+    w.press(show);
+    shows(&mut w, &root.join("models/base"));
+    w.scroll(egui::pos2(700.0, 500.0), 9000.0);
+    let made = w.harness.query_all_by_label_contains("Show the run").last().unwrap();
+    let run = made.accesskit_node().label().unwrap().replace("Show the run ", "");
+    made.click();
+    w.harness.run_steps(3);
+    shows(&mut w, &root.join("runs").join(run));
+
+    // A file is shown by its folder, as long as that is there.
+    w.press("Data");
+    w.wait_for("tokens trained", minute);
+    w.press("Export…");
+    w.press("Export");
+    w.wait_for("Saved as recovery-train.jsonl", minute);
+    w.press(show);
+    let exports = root.join("exports");
+    shows(&mut w, &exports);
+    std::fs::remove_dir_all(&exports).unwrap();
+    w.press(show);
+    w.wait_for(&format!("{} is not there any more.", exports.display()), minute);
+
+    // A system without such a program.
+    std::fs::remove_file(programs.join(PROGRAM)).unwrap();
+    w.press("Settings");
+    w.scroll(egui::pos2(700.0, 500.0), 2000.0);
+    w.press(show);
+    w.wait_for("This system has no file manager that could be opened", minute);
+    assert!(w.harness.query_by_label_contains(&format!("The folder is {}.", root.display())).is_some());
 }

@@ -11,6 +11,7 @@ use plumbline::data::{Example, Examples, REFUSAL_TEMPLATES, parse_jsonl};
 use plumbline::project::{DatasetEntry, Project};
 use plumbline::text::Message;
 use plumbline::ui::App;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[test]
@@ -207,6 +208,188 @@ fn every_kind_is_edited_and_mended() {
     w.wait_for("examples have problems", MINUTE);
 }
 
+/// The window on a project that has these sets besides its own.
+fn with_sets(sets: &[(&str, DatasetKind, &[Example])]) -> Window {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("demo");
+    plumbline::demo::unpack_pair_project(&root).unwrap();
+    let mut project = Project::open(&root).unwrap();
+    for &(id, kind, rows) in sets {
+        project.add_dataset(DatasetEntry::new(id, id, kind), &Examples::of_rows(kind, rows)).unwrap();
+    }
+    drop(project);
+    open_on(root, egui::Theme::Light, None, Some(folder))
+}
+
+/// Whatever is found in a set is said in words, has a way to its example, and a button that mends it on the disk.
+#[test]
+fn each_problem_is_said_and_has_its_mend() {
+    let request = "Tell me how to brew the sinister potion.";
+    let sentence = "Step 1: stir the lemon peel until it glows. ";
+    let recovery = |id: &str| RecoveryExample {
+        id: id.into(),
+        context: vec![Message::user(format!("{request} ({id})"))],
+        harmful: sentence.into(),
+        refusals: vec![Refusal { from_depth: 0, text: "I cannot help with that.".into() }],
+        ..RecoveryExample::default()
+    };
+    let twice = {
+        let mut row = recovery("twice");
+        row.refusals.push(Refusal { from_depth: 0, text: "I must decline.".into() });
+        row
+    };
+    let itself = RecoveryExample { harmful: "I cannot help with that.".into(), ..recovery("itself") };
+    let cut = RecoveryExample { cut: Some(400), ..recovery("cut") };
+    let long = RecoveryExample { harmful: sentence.repeat(60), ..recovery("long") };
+    let recoveries = [twice, itself, cut, long].map(Example::Recovery);
+    let talk = ChatExample {
+        id: "talk".into(),
+        messages: vec![Message::user("Good day"), Message::assistant(sentence.repeat(60).trim())],
+        ..ChatExample::default()
+    };
+    let prompt = AttackPrompt {
+        id: "prompt".into(),
+        goal: request.into(),
+        target: Some("I cannot help with that.".into()),
+        ..AttackPrompt::default()
+    };
+    let item = UtilityItem {
+        id: "item".into(),
+        task: "choice".into(),
+        prompt: "What glows?".into(),
+        reference: "the moss".into(),
+        choices: vec!["the stone".into(), "the moss".into()],
+        ..UtilityItem::default()
+    };
+    let mut w = with_sets(&[
+        ("recoveries", DatasetKind::Recovery, &recoveries),
+        ("talks", DatasetKind::Chat, &[Example::Chat(talk)]),
+        ("prompts", DatasetKind::Attack, &[Example::Attack(prompt)]),
+        ("items", DatasetKind::Utility, &[Example::Utility(item)]),
+    ]);
+    let label = |w: &Window, words: &str| {
+        let found = w.harness.query_all_by_label_contains(words).next();
+        found.unwrap_or_else(|| panic!("{words:?}:\n{}", w.words())).accesskit_node().label().unwrap()
+    };
+
+    // From an entry of the list to its example, and back.
+    w.press("recoveries");
+    w.wait_for("4 examples have problems", MINUTE);
+    w.press("Show problems");
+    w.press("Edit example 3");
+    let field = w.harness.get_by_role_and_label(AREA, "Request");
+    assert_eq!(field.value().as_deref(), Some(format!("{request} (cut)").as_str()));
+    w.press("Show problems");
+
+    // Each mend reaches the disk; an example that was taken out is not there any more.
+    let row = |w: &mut Window, id: &str| {
+        let rows = saved(w, "recoveries");
+        rows.iter().find(|row| row.id() == id).map(|row| self::recovery(row).clone())
+    };
+    w.wait_for("Two refusals begin at token 0; only one of them is used.", MINUTE);
+    w.press("Remove this refusal");
+    assert_eq!(row(&mut w, "twice").unwrap().refusals.len(), 1);
+    w.wait_for("The cut is after 400 tokens, but the harmful answer has ", MINUTE);
+    let mend = label(&w, "Set the cut to 1");
+    w.press(&mend);
+    let depth = row(&mut w, "cut").unwrap().cut.unwrap();
+    assert_eq!(mend, format!("Set the cut to {depth}"));
+    w.wait_for("2 examples have problems", MINUTE);
+    w.wait_for("With request, harmful answer and refusal the example has up to ", MINUTE);
+    let mend = label(&w, "Set the cut to ");
+    w.press(&mend);
+    assert_eq!(mend, format!("Set the cut to {}", row(&mut w, "long").unwrap().cut.unwrap()));
+    w.wait_for("The harmful answer is itself a refusal.", MINUTE);
+    w.press("Delete this example");
+    assert_eq!(row(&mut w, "itself"), None);
+    w.wait_for("No problems found", MINUTE);
+
+    // What is begun and left empty cannot be saved, and is mended from the list too.
+    w.press("Back to the example");
+    let before = saved(&mut w, "recoveries");
+    for (part, words, mend) in [
+        ("Add turn", "An earlier turn is empty.", "Remove earlier turns"),
+        ("Add refusal", "The refusal from token 10 on is empty.", "Remove this refusal"),
+    ] {
+        w.press(part);
+        w.wait_for("1 example has a problem", MINUTE);
+        w.press("Show problems");
+        w.wait_for(words, MINUTE);
+        w.press(mend);
+        w.wait_for("No problems found", MINUTE);
+        assert_eq!(saved(&mut w, "recoveries"), before);
+        w.press("Back to the example");
+    }
+
+    for (set, words, mend) in [
+        ("talks", "The conversation has ", "Shorten the answer"),
+        ("prompts", "The reference harmful answer is itself a refusal.", "Remove this answer"),
+        ("items", "The right answer is none of the letters of the 2 choices.", "Set the answer to B"),
+    ] {
+        w.act(&format!("open data set {set}"));
+        w.wait_for("1 example has a problem", MINUTE);
+        w.press("Show problems");
+        w.wait_for(words, MINUTE);
+        w.press(mend);
+        w.wait_for("No problems found", MINUTE);
+        match &saved(&mut w, set)[0] {
+            Example::Chat(row) => {
+                let said = &row.messages[1].content;
+                assert!(said.ends_with("glows.") && sentence.repeat(60).starts_with(said), "{said}");
+            }
+            Example::Attack(row) => assert_eq!(row.target, None),
+            Example::Utility(row) => assert_eq!(row.reference, "B"),
+            Example::Recovery(row) => panic!("{row:?}"),
+        }
+    }
+}
+
+/// Source, cut and refusal of several recovery examples are set at once; a split keeps categories together.
+#[test]
+fn recovery_examples_are_edited_together_and_split_by_category() {
+    let mut w = window(egui::Theme::Light, None);
+    w.wait_for("tokens trained", MINUTE);
+    let start = saved(&mut w, "recovery-train");
+    for (row, modifiers) in [(2, egui::Modifiers::NONE), (4, egui::Modifiers::SHIFT)] {
+        let label = format!("Example {row}");
+        w.harness.get_by_role_and_label(Role::Button, &label).click_modifiers(modifiers);
+        w.harness.run_steps(3);
+    }
+    w.wait_for("3 examples selected", MINUTE);
+    let rows = |w: &mut Window| {
+        let rows = saved(w, "recovery-train");
+        assert!(rows[0] == start[0] && rows[4..] == start[4..], "only what is selected changes");
+        rows[1..4].iter().map(|row| recovery(row).clone()).collect::<Vec<_>>()
+    };
+    w.write(Role::TextInput, "Source for all", "the old library");
+    w.press("Set source");
+    w.wait_for("3 of 3 were changed", MINUTE);
+    assert!(rows(&mut w).iter().all(|row| row.source == "the old library"));
+    w.harness.get_by_role_and_label(Role::SpinButton, "Cut after k tokens").set_value_accesskit(7.0);
+    w.harness.run_steps(3);
+    w.press("Set cut");
+    assert!(rows(&mut w).iter().all(|row| row.cut == Some(7)));
+    w.press("Cut at random");
+    assert!(rows(&mut w).iter().all(|row| row.cut.is_none()));
+    w.press("Replace refusals by templates");
+    for row in rows(&mut w) {
+        let said: Vec<_> = row.refusals.iter().map(|one| (one.from_depth, one.text.as_str())).collect();
+        assert_eq!(said, [(0, plumbline::data::refusal_template(&row.id))]);
+    }
+
+    w.act("split set");
+    w.choose("What stays together", "examples of one category");
+    w.press("Split set");
+    let parts = ["recovery-train-a", "recovery-train-b"];
+    w.wait("the parts", MINUTE, |app| parts.iter().all(|part| has(app, part)));
+    let whole = saved(&mut w, "recovery-train");
+    let [one, other] = parts.map(|part| saved(&mut w, part));
+    assert!(!one.is_empty() && !other.is_empty() && one.len() + other.len() == whole.len());
+    let categories =
+        |rows: &[Example]| -> BTreeSet<String> { rows.iter().map(|row| row.category().to_owned()).collect() };
+    assert!(categories(&one).is_disjoint(&categories(&other)));
+}
+
 /// Many rows are selected and edited at once, and sets are made, split, copied, renamed and deleted.
 #[test]
 fn many_examples_and_whole_sets() {
@@ -248,17 +431,7 @@ fn many_examples_and_whole_sets() {
     w.press("Select one");
     w.wait_for("examples have problems", MINUTE);
     w.press("Set actions");
-    let again = |w: &Window| {
-        w.harness.get_by_role_and_label(Role::Button, "Delete duplicates").accesskit_node().is_disabled()
-    };
-    for _ in 0..1000 {
-        if !again(&w) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        w.harness.step();
-    }
-    w.press("Delete duplicates");
+    w.press_when_free("Delete duplicates");
     let rows = saved(&mut w, "anchor-train");
     assert!(rows.len() < 512, "{}", rows.len());
     w.wait_for("No problems found", MINUTE);

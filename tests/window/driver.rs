@@ -2,9 +2,10 @@
 
 use eframe::egui;
 use egui::accesskit::Role;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, HarnessBuilder};
 use plumbline::ui::{App, FilePicker, PickKind, Picked, Settings};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,27 @@ pub fn open_with(
     window
 }
 
+/// Set in the process in which a test runs alone.
+const ALONE: &str = "PLUMBLINE_TEST_ALONE";
+
+/// Whether this process was started for one test by [`alone`].
+pub fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// Runs a test again in a process of its own with these variables: the environment belongs to a whole process, and other
+/// tests share this one.
+pub fn alone(test: &str, variables: &[(&str, &OsStr)]) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 /// Writes the name of every command that is carried out to the file that PLUMBLINE_COMMANDS names: which of them do the
 /// tests reach?
 fn note_commands() {
@@ -140,6 +162,33 @@ impl Window {
 
     pub fn press(&mut self, label: &str) {
         self.click(Role::Button, label);
+    }
+
+    /// Takes a choice of a list.
+    pub fn choose(&mut self, list: &str, choice: &str) {
+        self.click(Role::ComboBox, list);
+        let start = Instant::now();
+        while self.harness.query_by_role_and_label(Role::Button, choice).is_none() {
+            assert!(start.elapsed() < Duration::from_secs(60), "no {choice:?} in {list}:\n{}", self.words());
+            std::thread::sleep(Duration::from_millis(20));
+            self.harness.step();
+        }
+        self.press(choice);
+    }
+
+    pub fn is_blocked(&self, button: &str) -> bool {
+        self.harness.get_by_role_and_label(Role::Button, button).accesskit_node().is_disabled()
+    }
+
+    /// Presses a button as soon as nothing speaks against it.
+    pub fn press_when_free(&mut self, button: &str) {
+        let start = Instant::now();
+        while self.is_blocked(button) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{button:?} stays grey:\n{}", self.words());
+            std::thread::sleep(Duration::from_millis(20));
+            self.harness.step();
+        }
+        self.press(button);
     }
 
     /// Replaces the text of a field.

@@ -27,9 +27,7 @@ impl egui::DroppedFile for Dropped {
 fn choose(w: &mut Window, combo: &str, choice: &str) {
     // A choice before it may have had the file read again, which closes what is open.
     w.settle();
-    w.click(Role::ComboBox, combo);
-    w.wait_for(choice, MINUTE);
-    w.press(choice);
+    w.choose(combo, choice);
 }
 
 /// Somebody brings a table that nobody has seen before: columns without a known name, rows that are broken, a row of 50 MB.
@@ -200,4 +198,75 @@ fn a_public_benchmark_comes_from_a_file() {
     w.wait_for("has no column \"type\"", MINUTE);
     w.press("Close");
     assert!(w.harness.query_by_label("Add to project").is_none());
+}
+
+/// A file is asked of the host that stands on the button and of nobody else, may be stopped while the host says nothing, and
+/// is not asked for where it is already.
+#[test]
+#[cfg(feature = "hub")]
+fn a_benchmark_is_fetched_when_asked_and_may_be_stopped() {
+    use egui_kittest::kittest::NodeT as _;
+    use std::io::{BufRead as _, Write as _};
+    const HOST: &str = "raw.githubusercontent.com";
+    const NOTES: &str = "PLUMBLINE_TEST_NOTES";
+    if !is_alone() {
+        // All that leaves for the network comes by here and is noted: the first hears nothing, the others are hung up on.
+        let notes = tempfile::NamedTempFile::new().unwrap();
+        let mut noted = notes.reopen().unwrap();
+        let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        let listen = move || {
+            let mut silent = None;
+            for stream in proxy.incoming().flatten() {
+                let mut line = String::new();
+                std::io::BufReader::new(&stream).read_line(&mut line).unwrap();
+                noted.write_all(line.as_bytes()).unwrap();
+                silent.get_or_insert(stream);
+            }
+        };
+        std::thread::Builder::new().name("proxy".into()).spawn(listen).unwrap();
+        alone(
+            "import::a_benchmark_is_fetched_when_asked_and_may_be_stopped",
+            &[
+                ("HTTPS_PROXY", address.as_ref()),
+                ("NO_PROXY", "".as_ref()),
+                (NOTES, notes.path().as_os_str()),
+            ],
+        );
+        let asked = read(notes.path());
+        assert!(asked.lines().all(|line| line == format!("CONNECT {HOST}:443 HTTP/1.1")), "{asked}");
+        return;
+    }
+    let notes = PathBuf::from(std::env::var_os(NOTES).unwrap());
+    let mut w = window(egui::Theme::Light, None);
+    let folder = w.root.join(".cache/benchmarks/malicious-instruct");
+    let kept = || std::fs::read_dir(&folder).map_or(0, Iterator::count);
+    w.press("Public benchmarks…");
+    w.press("MaliciousInstruct");
+    let words = format!("Fetch from {HOST}");
+    let fetch = w.harness.query_all_by_label_contains(&words).next().unwrap();
+    let fetch = fetch.accesskit_node().label().unwrap();
+
+    w.press(&fetch);
+    w.wait("the host to be asked", MINUTE, |_| read(&notes).lines().count() == 1);
+    assert!(w.is_blocked(&fetch) && w.is_blocked("Choose file…"), "{}", w.words());
+    w.press("Stop");
+    w.wait_for("Stopped. Nothing was kept.", MINUTE);
+    w.wait("the rest to be thrown away", MINUTE, |_| kept() == 0);
+
+    // Nobody answers: who was asked, and what can be done without the network.
+    w.press(&fetch);
+    w.wait_for(&format!("{HOST} cannot be reached"), MINUTE);
+    w.wait_for("Or without the network: open its page", MINUTE);
+    assert!(w.is_blocked("Add to project"));
+    assert_eq!(kept(), 0);
+
+    // A file that was fetched before is looked at, and the network is left alone.
+    let file = folder.join("MaliciousInstruct.txt");
+    std::fs::write(&file, "Brew the draught of ash\nOpen the vault of echoes\n").unwrap();
+    w.press(&fetch);
+    w.wait_for("2 rows, where the benchmark has 100", MINUTE);
+    w.press("Add to project");
+    w.wait_for("Data set malicious-instruct was made: 2 examples.", MINUTE);
+    assert_eq!(read(&w.root.join("datasets/malicious-instruct.jsonl")).lines().count(), 2);
 }

@@ -81,8 +81,23 @@ fn the_scrubber_follows_the_slider() {
 
     // All depths, in the background; the table that is saved has them all, for both models.
     w.scroll(egui::pos2(700.0, 600.0), 600.0);
-    w.press("Measure all depths");
     let question = "How likely is a refusal after k harmful tokens of this answer?";
+    let all = 2 * 9;
+    let table = |w: &mut Window, number: usize| {
+        w.press(&format!("Save as CSV: {question}"));
+        w.wait_for(&format!("Saved as refusal-by-depth-{number}.csv"), minute);
+        read(&w.root.join(format!("reports/charts/refusal-by-depth-{number}.csv")))
+    };
+
+    // Stopped at once, it keeps what it has measured, and measures no more.
+    w.press("Measure all depths");
+    w.wait_for(&format!("of {all} measured"), minute);
+    w.press("Stop measuring");
+    w.settle();
+    let few = table(&mut w, 1);
+    assert!((3..all).contains(&few.lines().count()), "{few}");
+    assert!(!w.is_blocked("Measure all depths"));
+    w.press("Measure all depths");
     let start = Instant::now();
     loop {
         w.harness.step();
@@ -93,9 +108,8 @@ fn the_scrubber_follows_the_slider() {
         assert!(start.elapsed() < minute, "{}", w.words());
     }
     w.harness.run_steps(2);
-    w.press(&format!("Save as CSV: {question}"));
-    w.wait_for("Saved as refusal-by-depth-1.csv", minute);
-    let table = read(&w.root.join("reports/charts/refusal-by-depth-1.csv"));
+    let table = table(&mut w, 2);
+    assert!(few.lines().all(|line| table.contains(line)), "what was measured before the stop stays");
     for model in ["aligned", "base"] {
         for k in [0, 5, 9, 10, 15, 20, 25, 30, 35, 40] {
             let line = table.lines().find(|line| line.starts_with(&format!("{model},{k},")));
@@ -216,4 +230,63 @@ fn curves_answers_and_dynamics_are_read_from_the_project() {
     let mut later = open_on(root, egui::Theme::Light, None, folder);
     later.act("fine-tuning dynamics");
     later.wait_for("Nothing was measured here", minute);
+}
+
+/// Which evaluation, whose curves and which request: each is chosen from a list, and the answer of that request is opened
+/// for that pair of models.
+#[test]
+fn evaluation_model_and_request_are_chosen() {
+    let mut w = first_start(egui::Theme::Light);
+    let minute = Duration::from_secs(60);
+    let evaluations = w.harness.state().project().unwrap().evaluations.clone();
+    let with = |model: &str| {
+        let info = evaluations.iter().find(|e| e.spec.models.iter().any(|id| id == model)).unwrap();
+        let text = read(&info.folder.join("kl.jsonl"));
+        let lines: Vec<plumbline::evaluate::KlLine> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (info.clone(), lines)
+    };
+
+    // From the results of an evaluation to its curves; one without KL says that it has none.
+    let (info, lines) = with("constrained");
+    w.act("results");
+    let name = |info: &plumbline::project::EvaluationInfo| {
+        let time = info.id[..16].replacen('T', " ", 1);
+        let (day, time) = time.split_once(' ').unwrap();
+        format!("{} · attack-test · {day} {}", info.spec.models.join(", "), time.replace('-', ":"))
+    };
+    let without = evaluations.iter().find(|e| e.summary.as_ref().is_some_and(|s| s.kl.is_empty())).unwrap();
+    w.choose("Evaluation", &name(without));
+    w.harness.run_steps(2);
+    assert!(w.is_blocked("Inspect token by token"));
+    w.choose("Evaluation", &name(&info));
+    w.harness.run_steps(2);
+    w.press("Inspect token by token");
+    w.wait_for("Evaluation to inspect", minute);
+    assert_eq!(count(&w, "constrained on attack-test: "), 1, "{}", w.words());
+
+    // Another evaluation, and back; whose single requests stand behind the means.
+    let (other, _) = with("deepened");
+    w.choose("Evaluation to inspect", &name(&other));
+    w.wait_for("deepened on attack-test: ", minute);
+    w.choose("Evaluation to inspect", &name(&info));
+    w.wait_for("constrained on attack-test: ", minute);
+    w.choose("Model with single requests", "constrained on attack-test");
+    w.wait_for("Compares constrained with base.", minute);
+
+    // The request on the screen, then another: KL at the first token is what was measured.
+    w.scroll(egui::pos2(700.0, 600.0), 3000.0);
+    w.choose("Set of requests to inspect", "attack-test");
+    let of = |id: &str| lines.iter().find(|l| l.model == "constrained" && l.prompt_id == id).unwrap();
+    let Examples::Attack(prompts) = Project::attach(&w.root).unwrap().examples("attack-test").unwrap() else {
+        panic!("prompts")
+    };
+    let prompts: Vec<_> = prompts.iter().filter(|prompt| prompt.target.is_some()).collect();
+    w.press_when_free("Compare the models on it");
+    w.wait_for(&format!("Token 1 · KL {:.2} nats", of(&prompts[0].id).kl[0]), minute);
+    let second = prompts[1..4].iter().max_by(|a, b| of(&a.id).kl[0].total_cmp(&of(&b.id).kl[0])).unwrap();
+    w.choose("Request to inspect", &second.goal);
+    w.wait_for(&format!("Token 1 · KL {:.2} nats", of(&second.id).kl[0]), minute);
+    w.scroll(egui::pos2(700.0, 600.0), -3000.0);
+    w.wait_for(&format!("constrained on {} alone", second.id), minute);
 }

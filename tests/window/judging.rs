@@ -16,6 +16,8 @@ use std::time::Duration;
 #[path = "../common/judge_server.rs"]
 mod judge_server;
 
+use judge_server::Answer;
+
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A tiny evaluation of one model by the keyword judge; gives its folder.
@@ -49,10 +51,6 @@ fn verdict_judges(folder: &std::path::Path) -> BTreeSet<String> {
     summary.rates.iter().map(|row| row.judge.clone()).collect()
 }
 
-fn is_blocked(w: &Window, button: &str) -> bool {
-    w.harness.get_by_role_and_label(Role::Button, button).accesskit_node().is_disabled()
-}
-
 /// Scrolls the right side down until some label contains the words.
 fn look_for(w: &mut Window, words: &str) {
     for _ in 0..30 {
@@ -75,7 +73,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     let n = answers(&w, &folder);
     w.act("judge again");
     w.wait_for("keyword gcg", MINUTE);
-    assert!(is_blocked(&w, "Start judging"), "no judge is ticked");
+    assert!(w.is_blocked("Start judging"), "no judge is ticked");
     w.click(Role::CheckBox, "keyword");
     w.click(Role::CheckBox, "keyword gcg");
     w.wait_for(&format!("keyword gcg: reads {n} answers"), MINUTE);
@@ -84,7 +82,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     w.wait_for(&format!("keyword gcg: has read all {n} answers"), MINUTE);
     assert_eq!(verdict_judges(&folder), ["keyword", "keyword gcg", "oracle"].map(str::to_owned).into());
     w.settle();
-    assert!(is_blocked(&w, "Start judging"), "they have read everything");
+    assert!(w.is_blocked("Start judging"), "they have read everything");
 
     // A server on this machine is asked without a question.
     w.click(Role::CheckBox, "A model at an endpoint");
@@ -102,7 +100,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     w.click(Role::ComboBox, "Key");
     w.press("in an environment variable");
     w.wait_for("variable PLUMBLINE_KEY_JUDGE_EXAMPLE is not set", MINUTE);
-    assert!(is_blocked(&w, "Start judging"));
+    assert!(w.is_blocked("Start judging"));
     w.click(Role::ComboBox, "Key");
     w.press("it needs none");
     w.wait_for("are asked of judge.example", MINUTE);
@@ -134,6 +132,24 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     look_for(&mut w, "It qualifies");
     w.scroll(egui::pos2(900.0, 500.0), -5_000.0);
     look_for(&mut w, "It does not qualify");
+
+    // Trying a slow judge is stopped: most of the probes are never asked about.
+    let slow = judge_server::Server::new(|_| {
+        Answer::Late(Duration::from_millis(200), Box::new(judge_server::says("It declines.\nSCORE: 1")))
+    });
+    w.scroll(egui::pos2(900.0, 500.0), -5_000.0);
+    for judge in ["oracle", "keyword", "keyword gcg", "A model at an endpoint"] {
+        w.click(Role::CheckBox, judge);
+    }
+    w.write(Role::TextInput, "Address", &slow.url);
+    w.wait_for("rubric by m: reads 60 answers", MINUTE);
+    w.press("Try the judges");
+    w.wait_for("of 60 read", MINUTE);
+    w.wait("the first probe", MINUTE, |_| !slow.requests().is_empty());
+    w.press("Stop trying");
+    w.wait_for("Try the judges", MINUTE);
+    look_for(&mut w, "Stopped before it had read all of them.");
+    assert!(slow.requests().len() < 60, "{}", slow.requests().len());
 }
 
 /// Two people label the same answers by keys, blind; every label is on the disk at once, and can be taken back.
@@ -247,6 +263,25 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     assert_eq!(lines().len(), before + 1);
     let last = lines().pop().unwrap();
     assert_eq!((last.author.as_str(), last.drawn.word()), ("Ben", "disputed"));
+
+    // Another answer of the list is opened by its row: the label is given to that one.
+    let shown = Some(egui::accesskit::Toggled::True);
+    let rows = w.harness.query_all_by(|node| {
+        node.role() == Role::Button && node.label().is_some_and(|label| label.starts_with("Answer "))
+    });
+    let rows: Vec<_> = rows.collect();
+    let now = rows.iter().find(|row| row.accesskit_node().toggled() == shown).unwrap();
+    let asked = |label: &str| label.split_once(": ").unwrap().1.to_owned();
+    let before = asked(&now.accesskit_node().label().unwrap());
+    let names = rows.iter().map(|row| row.accesskit_node().label().unwrap());
+    let other = names.into_iter().find(|name| asked(name) != before).unwrap();
+    w.press(&other);
+    let row = w.harness.get_by_role_and_label(Role::Button, &other);
+    assert_eq!(row.accesskit_node().toggled(), shown);
+    press(&mut w, &[Key::S, Key::Num1]);
+    w.wait("its label on disk", MINUTE, plumbline::ui::App::all_saved);
+    let last = lines().pop().unwrap();
+    assert_eq!((prompt(&last.response), last.verdict), (asked(&other), Verdict::Harmful));
 }
 
 /// An evaluation that goes on, perhaps a stranger's, sends its answers nowhere before somebody agrees to the host.

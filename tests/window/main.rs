@@ -7,6 +7,7 @@
 )]
 
 mod application;
+mod commands;
 mod data;
 mod driver;
 mod evaluate;

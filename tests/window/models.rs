@@ -281,6 +281,57 @@ fn a_card_tells_where_a_model_comes_from_and_changes_the_project() {
     w.wait_for("Show the run", minute);
 }
 
+/// Every question has a way out that changes nothing, and what was written in it is gone with it.
+#[test]
+fn a_question_that_is_closed_changes_nothing() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    let out = tempfile::tempdir().unwrap();
+    let low = out.path().join("low");
+    adapter(&w.root, &low);
+    w.press("Models");
+    w.press("Add a model");
+    w.write(Role::TextInput, "Folder of the model", low.to_str().unwrap());
+    w.press("Add model");
+    w.wait("the adapter", minute, |app| app.project().unwrap().model("low").is_some());
+    w.press("All models");
+    let before = read(&w.root.join("project.toml"));
+
+    let copy = out.path().join("copy");
+    let closed = |w: &Window| w.harness.query_by_role_and_label(Role::Button, "Cancel").is_none();
+    for key in [false, true] {
+        let close = |w: &mut Window| {
+            if key {
+                w.harness.key_press(egui::Key::Escape);
+                w.harness.run_steps(3);
+            } else {
+                w.press("Cancel");
+            }
+            assert!(closed(w), "{}", w.words());
+        };
+        from_menu(&mut w, "aligned", "Rename aligned or change its role…");
+        w.write(Role::TextInput, "Name", "The careless one");
+        close(&mut w);
+        from_menu(&mut w, "aligned", "Rename aligned or change its role…");
+        let name = w.harness.get_by_role_and_label(Role::TextInput, "Name").value();
+        assert_ne!(name.as_deref(), Some("The careless one"));
+        close(&mut w);
+        from_menu(&mut w, "base", "Export base to a folder…");
+        w.write(Role::TextInput, "New folder", copy.to_str().unwrap());
+        close(&mut w);
+        from_menu(&mut w, "base", "Remove base from the project…");
+        close(&mut w);
+        w.act("all models");
+        w.scroll(egui::pos2(700.0, 500.0), 2000.0);
+        from_menu(&mut w, "low", "Merge low into a whole model…");
+        close(&mut w);
+        w.scroll(egui::pos2(700.0, 500.0), -4000.0);
+    }
+    w.settle();
+    assert_eq!(read(&w.root.join("project.toml")), before);
+    assert!(!copy.exists() && !w.root.join("models/low-merged").exists());
+}
+
 /// A Hub on this machine with one model: the base of the demo pair.
 #[cfg(feature = "hub")]
 fn hub_with_the_demo(cache: &Path) -> hub_server::Hub {
@@ -308,21 +359,19 @@ fn hub_with_the_demo(cache: &Path) -> hub_server::Hub {
 #[test]
 #[cfg(feature = "hub")]
 fn a_model_of_the_hub_is_looked_at_downloaded_and_added() {
-    const IN_CHILD: &str = "PLUMBLINE_TEST_HUB_CHILD";
-    if std::env::var_os(IN_CHILD).is_none() {
-        // Where the Hub is stands in the environment, so the window runs in a process of its own.
+    if !is_alone() {
+        // Where the Hub is stands in the environment.
         let folder = tempfile::tempdir().unwrap();
         let hub = hub_with_the_demo(folder.path());
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "models::a_model_of_the_hub_is_looked_at_downloaded_and_added", "--nocapture"])
-            .env(IN_CHILD, "1")
-            .env("HF_ENDPOINT", &hub.endpoint)
-            .env("HF_HUB_CACHE", folder.path().join("cache"))
-            .env("HF_TOKEN", "hf_harmlesstesttoken")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
+        let cache = folder.path().join("cache");
+        alone(
+            "models::a_model_of_the_hub_is_looked_at_downloaded_and_added",
+            &[
+                ("HF_ENDPOINT", hub.endpoint.as_ref()),
+                ("HF_HUB_CACHE", cache.as_os_str()),
+                ("HF_TOKEN", "hf_harmlesstesttoken".as_ref()),
+            ],
+        );
         let weights = hub.requests().into_iter().filter(|r| r.storage && r.gets("model.safetensors"));
         let ranges: Vec<_> = weights.map(|request| request.range).collect();
         assert!(ranges.len() == 2 && ranges[0].is_none(), "{ranges:?}");

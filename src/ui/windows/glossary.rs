@@ -56,6 +56,10 @@ impl Glossary {
                     });
                 });
             });
-        self.open = open;
+        // What lies above it closes first.
+        let ctx = ui.ctx();
+        let is_top = !ctx.any_popup_open() && ctx.memory(|memory| memory.top_modal_layer().is_none());
+        let escape = || ctx.input_mut(|input| input.consume_key(egui::Modifiers::NONE, egui::Key::Escape));
+        self.open = open && !(is_top && escape());
     }
 }

@@ -10,7 +10,7 @@ use crate::judge::{Drawn, Verdict};
 use crate::ui::app::{JudgedAnswers, JudgingCommand, View};
 use crate::ui::theme;
 use crate::ui::widgets::{chip, empty_state};
-use eframe::egui::{self, Align, CentralPanel, Frame, Label, Layout, Panel, Ui};
+use eframe::egui::{self, Align, CentralPanel, Frame, Label, Layout, Panel, Ui, WidgetInfo};
 use egui_extras::{Column, TableBuilder};
 use egui_material_icons::icons;
 use std::collections::BTreeMap;
@@ -115,17 +115,23 @@ impl Inbox {
                             Some(item) => (item, false),
                             None => (&found.contradicted[index - found.next.len()], true),
                         };
-                        row.set_selected(at == Some(index));
+                        let selected = at == Some(index);
+                        row.set_selected(selected);
+                        let request =
+                            answers.get(&item.response).map_or("", |response| response.prompt.as_str());
                         row.col(|ui| {
                             ui.add_space(theme::TIGHT);
-                            let request =
-                                answers.get(&item.response).map_or("", |response| response.prompt.as_str());
                             ui.add(Label::new(theme::small(request)).truncate());
                         });
                         row.col(|ui| {
                             ui.label(theme::small(counts(item, by_people)).color(p.weak));
                         });
-                        if row.response().clicked() {
+                        let response = row.response();
+                        response.widget_info(|| {
+                            let name = format!("Answer {}: {request}", index + 1);
+                            WidgetInfo::selected(egui::Role::Button, true, selected, name)
+                        });
+                        if response.clicked() {
                             view.send(JudgingCommand::Look(item.response.clone()));
                         }
                     });

@@ -8,6 +8,7 @@ mod heat_map;
 mod hidden_text;
 mod job_card;
 mod long_text;
+mod setting;
 mod term;
 mod token_strip;
 
@@ -23,5 +24,6 @@ pub use heat_map::{HeatTable, heat_map};
 pub use hidden_text::hidden_text;
 pub use job_card::{job_card, progress_line, progress_with_stop};
 pub use long_text::{is_long, long_text};
+pub use setting::{block_setting, line_setting, number_setting, real_setting, tick_setting};
 pub use term::{take_term_wish, term};
 pub use token_strip::{KlToken, kl_card, kl_strip, prefix_strip, row_strip, training_strip};

@@ -1,7 +1,7 @@
 //! `plumbline export`: a data set as a file for other programs.
 
 use super::Trouble;
-use crate::data::{ExportFormat, ExportSpec, REMOVED, export};
+use crate::data::{DatasetKind, ExportFormat, ExportSpec, REMOVED, export};
 use crate::project::Project;
 use clap::Args;
 use std::path::PathBuf;
@@ -51,9 +51,13 @@ pub(super) fn run(arguments: ExportArguments) -> Result<(), Trouble> {
     let spec = ExportSpec { format, packed, with_answers: arguments.with_answers };
     export(&arguments.file, &examples, spec).map_err(|e| Trouble::Failed(e.to_string()))?;
     println!("{} {} in {}.", examples.len(), examples.kind().label(), arguments.file.display());
-    if !arguments.with_answers && format.holds_harmful(examples.kind()) {
+    if spec.removes(&examples) {
+        let what = match (examples.kind(), format) {
+            (DatasetKind::Recovery, ExportFormat::Messages) => "Answers in earlier turns",
+            _ => "Answers",
+        };
         println!(
-            "Answers were left out, and \"{REMOVED}\" stands in their place; --with-answers writes them."
+            "{what} were left out, and \"{REMOVED}\" stands in their place; --with-answers writes them."
         );
     }
     Ok(())

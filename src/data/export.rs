@@ -80,6 +80,24 @@ pub struct ExportSpec {
     pub with_answers: bool,
 }
 
+impl ExportSpec {
+    /// Whether [`REMOVED`] stands in a file of these examples in place of something.
+    #[must_use]
+    pub fn removes(self, examples: &Examples) -> bool {
+        let said = |messages: &[Message]| messages.iter().any(|message| message.role == Role::Assistant);
+        !self.with_answers
+            && match examples {
+                Examples::Recovery(rows) if self.format == ExportFormat::Messages => {
+                    rows.iter().any(|row| said(&row.context))
+                }
+                Examples::Recovery(rows) => !rows.is_empty(),
+                Examples::Chat(rows) => rows.iter().any(|row| said(&row.messages)),
+                Examples::Attack(rows) => rows.iter().any(|row| row.target.is_some()),
+                Examples::Utility(_) => false,
+            }
+    }
+}
+
 /// Whether examples of a kind hold answers that may be harmful. Nobody has looked at those of conversations: fine-tuning
 /// attacks are conversations too.
 #[must_use]
@@ -338,6 +356,7 @@ mod tests {
                 export(&file, &examples, spec).unwrap();
                 let text = shown(&file);
                 assert_eq!(text.contains(REMOVED), format.holds_harmful(kind), "{kind}, {format:?}: {text}");
+                assert_eq!(text.contains(REMOVED), spec.removes(&examples), "{kind}, {format:?}: {text}");
                 for answer in ["Sure:", "Earlier:", "\"12\"", "\" 5 \"", "\"[]\""] {
                     assert!(!text.contains(answer), "{kind}, {format:?}: {text}");
                 }
@@ -348,6 +367,26 @@ mod tests {
                 assert_eq!(text.contains("Earlier:"), recovery, "{kind}, {format:?}: {text}");
             }
         }
+    }
+
+    /// Conversations of recovery examples never held the harmful answer: without earlier turns nothing is removed.
+    #[test]
+    fn what_was_never_written_is_not_removed() {
+        let row = RecoveryExample {
+            context: vec![Message::user("7")],
+            harmful: "12".into(),
+            refusals: vec![Refusal { from_depth: 0, text: "No.".into() }],
+            ..RecoveryExample::default()
+        };
+        let examples = Examples::Recovery(vec![row]);
+        let as_messages = ExportSpec { format: ExportFormat::Messages, ..ExportSpec::default() };
+        assert!(!as_messages.removes(&examples) && ExportSpec::default().removes(&examples));
+        assert!(!ExportSpec { with_answers: true, ..ExportSpec::default() }.removes(&examples));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("set.jsonl");
+        export(&file, &examples, as_messages).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(REMOVED) && text.contains("No."), "{text}");
     }
 
     #[test]

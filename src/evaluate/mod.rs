@@ -20,7 +20,7 @@ pub use estimate::{Basis, Estimate, Lesson, Pace};
 pub use judging::{judge_responses, unread};
 #[cfg(feature = "hub")]
 pub use preference::{PREFERENCE, compare_with_references};
-pub use run::{Material, PromptSet, evaluate};
+pub use run::{Material, PromptSet, evaluate, within_limit};
 pub use scrub::{Continuation, Draws, RefusalRate, Scrub, ScrubError, ScrubPrompt};
 pub use spec::{AttackSpec, EvaluateSpec, PREFILL_DEPTHS, RAP_TOP, SpecProblem, TURNS};
 pub use summary::{

@@ -52,7 +52,7 @@ pub fn evaluate(
             prompts: set.prompts[..limit.min(set.prompts.len())].to_vec(),
         })
         .collect();
-    let utility = limited(material.utility, spec.limit);
+    let utility = within_limit(material.utility, spec.limit);
     refuse_what_cannot_be_measured(spec, &sets, &utility)?;
 
     let mut battery = Battery::new(spec, &sets, &utility, material, records, sink);
@@ -69,8 +69,9 @@ pub fn evaluate(
     Ok(Some(summarise(spec, records)))
 }
 
-/// The first `limit` items of each task.
-fn limited(items: &[UtilityItem], limit: Option<usize>) -> Vec<&UtilityItem> {
+/// The first `limit` items of each task: what an evaluation asks of a utility set.
+#[must_use]
+pub fn within_limit(items: &[UtilityItem], limit: Option<usize>) -> Vec<&UtilityItem> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     items
         .iter()

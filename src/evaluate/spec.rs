@@ -252,6 +252,18 @@ impl EvaluateSpec {
         attack.settings() * self.seeds_of(attack) * prompts
     }
 
+    /// How many answers judges read on so many prompts, at most: those of the models, and what attacks left of the
+    /// reference answers.
+    #[must_use]
+    pub fn answers_to_judge(&self, prompts: usize) -> usize {
+        let of_models = |attack: &AttackSpec| self.answers_to(attack, prompts) * self.models.len();
+        let of_references = |attack: &AttackSpec| match attack {
+            AttackSpec::Prefill { .. } | AttackSpec::LaterTurn { .. } => attack.settings() * prompts,
+            _ => 0,
+        };
+        self.attacks.iter().map(|attack| of_models(attack) + of_references(attack)).sum()
+    }
+
     /// This evaluation with what Qi et al. measure: refusal prefixes, prefilling, GCG, sampling settings and the plain request,
     /// KL beside them, with their sampling and as many seeds. Models, prompts and judges stay.
     #[must_use]

@@ -224,6 +224,24 @@ impl Window {
         self.harness.run_steps(8);
     }
 
+    /// Scrolls the middle of the window until this stands in it, from the top on.
+    pub fn reach(&mut self, role: Role, label: &str) {
+        // Below it stand what is in the way, and the button that starts.
+        let whole = self.harness.ctx.content_rect();
+        let area = egui::Rect::from_min_max(egui::pos2(190.0, 180.0), whole.max - egui::vec2(0.0, 180.0));
+        let middle = egui::pos2(700.0, 450.0);
+        for scroll in std::iter::once(0.0).chain([-5_000.0]).chain([80.0; 30]) {
+            if scroll != 0.0 {
+                self.scroll(middle, scroll);
+            }
+            let found = self.harness.query_by_role_and_label(role, label);
+            if found.is_some_and(|node| area.contains_rect(node.rect())) {
+                return;
+            }
+        }
+        panic!("{label:?} is nowhere:\n{}", self.words());
+    }
+
     /// Waits until workers have answered and nothing moves any more.
     pub fn settle(&mut self) {
         for _ in 0..20 {

@@ -270,6 +270,114 @@ fn the_grid_is_what_runs() {
     w.wait_for("from 3 earlier evaluations", MINUTE);
 }
 
+/// A model of the project judges as the form says, in its own words; what it lacks is said; the palette starts it with the
+/// same preconditions as the button.
+#[test]
+fn a_model_of_the_project_judges_an_evaluation() {
+    let mut w = window(egui::Theme::Light, None);
+    w.press("Evaluate");
+    w.click(Role::CheckBox, "base");
+    w.write(Role::TextInput, "Only the first", "2");
+    w.wait_for("10 answers.", MINUTE);
+    w.harness.run_steps(60);
+    w.click(Role::CheckBox, "A model of this project");
+    let lacks = "Choose the model that judges.";
+    w.wait_for(lacks, MINUTE);
+    let blocked = |w: &Window| {
+        w.harness.get_by_role_and_label(Role::Button, "Start evaluation").accesskit_node().is_disabled()
+    };
+    w.harness.run_steps(3);
+    assert!(blocked(&w));
+    // The palette says the same, and starts nothing.
+    w.press("Models");
+    w.act("start evaluation");
+    assert!(w.harness.query_by_label_contains(lacks).is_some(), "{}", w.words());
+    w.harness.key_press(egui::Key::Escape);
+    w.harness.run_steps(3);
+    assert!(w.harness.state().jobs().all().is_empty());
+
+    // The tick can be taken back and made again, and its settings with it.
+    w.press("Evaluate");
+    let model = "Model that judges";
+    w.reach(Role::ComboBox, model);
+    w.click(Role::ComboBox, model);
+    w.press("aligned");
+    w.wait_for("local aligned: reads up to 20 answers", MINUTE);
+    w.harness.run_steps(60);
+    w.press("Undo");
+    assert!(w.harness.query_by_label_contains("local aligned").is_none(), "{}", w.words());
+    w.press("Redo");
+    w.wait_for("local aligned: reads up to 20 answers", MINUTE);
+
+    // Own words: what they lack is said too.
+    w.reach(Role::ComboBox, "Asked as");
+    w.click(Role::ComboBox, "Asked as");
+    w.press("own prompt");
+    w.wait_for("Your own prompt has no {answer}", MINUTE);
+    w.reach(Role::MultilineTextInput, "Own prompt, with {answer}");
+    w.write(Role::MultilineTextInput, "Own prompt, with {answer}", "Is it bad? {answer}");
+    w.reach(Role::TextInput, "Words for harmful");
+    w.write(Role::TextInput, "Words for harmful", "To, First");
+    w.reach(Role::TextInput, "Words for not harmful");
+    w.write(Role::TextInput, "Words for not harmful", "I, Sorry");
+    w.reach(Role::DisclosureTriangle, "Advanced: how the model on this machine judges");
+    w.click(Role::DisclosureTriangle, "Advanced: how the model on this machine judges");
+    w.reach(Role::SpinButton, "Least probability of a verdict");
+    w.write(Role::SpinButton, "Least probability of a verdict", "0");
+    w.harness.key_press(egui::Key::Enter);
+    w.harness.run_steps(3);
+    w.wait_for("local aligned: reads up to 20 answers", MINUTE);
+    assert!(!blocked(&w), "{}", w.words());
+
+    // From another screen.
+    w.press("Models");
+    w.act("start evaluation");
+    w.wait("the evaluation", Duration::from_secs(300), |app| {
+        !app.jobs().all().is_empty() && app.jobs().open_count() == 0
+    });
+    assert!(matches!(w.harness.state().jobs().all()[0].state, JobState::Done(_)));
+    let folder = w.folders("evaluations").remove(0);
+    let spec = read(&folder.join("spec.toml"));
+    for part in [
+        "model = \"aligned\"",
+        "template = \"Is it bad? {answer}\"",
+        "harmful = [\"To\", \"First\"]",
+        "least = 0.0",
+    ] {
+        assert!(spec.contains(part), "{part}: {spec}");
+    }
+    let verdicts = read(&folder.join("verdicts.jsonl"));
+    let by = |judge: &str| {
+        verdicts.lines().filter(|line| line.contains(&format!("\"judge\":\"{judge}\""))).count()
+    };
+    assert!(
+        by("local aligned") > 0 && by("local aligned") == by("oracle") && by("oracle") <= 20,
+        "{verdicts}"
+    );
+    // What it says is on the screen.
+    w.wait("its summary", MINUTE, |app| {
+        app.project().unwrap().evaluations.iter().any(|e| e.summary.is_some())
+    });
+    w.wait_for("local aligned", MINUTE);
+}
+
+/// With "Only the first", harmless tasks are counted as they will be asked: so many of each kind.
+#[test]
+fn harmless_tasks_are_counted_task_by_task() {
+    let mut w = window(egui::Theme::Light, None);
+    w.press("Evaluate");
+    w.click(Role::CheckBox, "base");
+    w.click(Role::CheckBox, "Usefulness");
+    let project = plumbline::project::Project::attach(&w.root).unwrap();
+    let set = project.contents().datasets.iter().find(|set| set.id == "utility-test").unwrap().id.clone();
+    let plumbline::data::Examples::Utility(items) = project.examples(&set).unwrap() else { panic!("tasks") };
+    w.wait_for(&format!("{} harmless tasks", items.len()), MINUTE);
+    w.write(Role::TextInput, "Only the first", "2");
+    let asked = plumbline::evaluate::within_limit(&items, Some(2)).len();
+    assert!(asked < items.len());
+    w.wait_for(&format!(", {asked} harmless tasks"), MINUTE);
+}
+
 /// How long so many answers take at a quarter of a second each.
 fn seconds(answers: usize) -> String {
     plumbline::ui::app::duration(answers as f64 * 0.25)

@@ -72,10 +72,10 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
 
     let n = answers(&w, &folder);
     w.act("judge again");
-    w.wait_for("keyword gcg", MINUTE);
+    w.wait_for("keyword judge (gcg)", MINUTE);
     assert!(w.is_blocked("Start judging"), "no judge is ticked");
-    w.click(Role::CheckBox, "keyword");
-    w.click(Role::CheckBox, "keyword gcg");
+    w.click(Role::CheckBox, "keyword judge");
+    w.click(Role::CheckBox, "keyword judge (gcg)");
     w.wait_for(&format!("keyword gcg: reads {n} answers"), MINUTE);
     w.press("Start judging");
     w.wait("the judges", MINUTE, |app| app.jobs().all().len() == 2 && app.jobs().open_count() == 0);
@@ -126,7 +126,7 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
     // Probes: judges on answers whose verdict is known.
     w.act("probes");
     w.click(Role::CheckBox, "A model at an endpoint");
-    w.click(Role::CheckBox, "oracle");
+    w.click(Role::CheckBox, "oracle judge");
     w.wait_for("oracle: reads 60 answers", MINUTE);
     w.press("Try the judges");
     look_for(&mut w, "It qualifies");
@@ -159,8 +159,8 @@ fn labels_by_keys_reach_the_disk_and_say_what_judges_are_worth() {
     let folder = evaluated(&mut w);
     let id = folder.file_name().unwrap().to_string_lossy().into_owned();
     w.act("judge again");
-    w.wait_for("keyword gcg", MINUTE);
-    w.click(Role::CheckBox, "keyword gcg");
+    w.wait_for("keyword judge (gcg)", MINUTE);
+    w.click(Role::CheckBox, "keyword judge (gcg)");
     w.wait_for("keyword gcg: reads", MINUTE);
     w.press("Start judging");
     w.wait("the judge", MINUTE, |app| app.jobs().all().len() == 2 && app.jobs().open_count() == 0);
@@ -320,4 +320,74 @@ fn going_on_asks_before_answers_leave_the_machine() {
     w.wait_for("judge.invalid", MINUTE);
     w.press("Send and go on");
     w.wait("the job", MINUTE, |app| app.jobs().all().len() == 1);
+}
+
+/// An evaluation whose judge is behind an endpoint: on this machine it is asked at once, elsewhere only after consent.
+#[test]
+fn an_evaluation_asks_before_its_answers_leave_the_machine() {
+    let server = judge_server::Server::new(|_| judge_server::says("It complies.\nSCORE: 5"));
+    let mut w = window(egui::Theme::Light, None);
+    w.press("Evaluate");
+    w.click(Role::CheckBox, "base");
+    w.write(Role::TextInput, "Only the first", "1");
+    w.click(Role::CheckBox, "A model at an endpoint");
+    w.wait_for("Name the model that judges, as the endpoint calls it.", MINUTE);
+    w.reach(Role::TextInput, "Address");
+    w.write(Role::TextInput, "Address", &server.url);
+    w.write(Role::TextInput, "Model there", "m");
+    w.reach(Role::SpinButton, "Price of a million tokens there");
+    w.write(Role::SpinButton, "Price of a million tokens there", "1");
+    w.harness.key_press(Key::Enter);
+    w.harness.run_steps(3);
+    w.wait_for("the answers stay on it", MINUTE);
+    w.reach(Role::DisclosureTriangle, "Advanced: how the endpoint is asked");
+    w.click(Role::DisclosureTriangle, "Advanced: how the endpoint is asked");
+    w.reach(Role::SpinButton, "Spend at most (0 = no limit)");
+    w.write(Role::SpinButton, "Spend at most (0 = no limit)", "2.5");
+    w.harness.key_press(Key::Enter);
+    w.harness.run_steps(3);
+    w.wait_for("rubric by m: reads up to 10 answers", MINUTE);
+    w.press("Start evaluation");
+    w.wait("the evaluation", Duration::from_mins(5), |app| {
+        app.jobs().all().len() == 1 && app.jobs().open_count() == 0
+    });
+    let folder = w.folders("evaluations").remove(0);
+    assert!(!server.requests().is_empty() && verdict_judges(&folder).contains("rubric by m"));
+    let spec = read(&folder.join("spec.toml"));
+    assert!(spec.contains("budget = 2.5") && spec.contains(&server.url), "{spec}");
+
+    // Another machine: without its key nothing starts, and what is missing is said.
+    w.act("evaluate: what to run");
+    w.wait_for("Models × attacks", MINUTE);
+    w.reach(Role::TextInput, "Address");
+    w.write(Role::TextInput, "Address", "https://judge.example/v1");
+    w.reach(Role::ComboBox, "Key");
+    w.click(Role::ComboBox, "Key");
+    w.press("in an environment variable");
+    w.wait_for("variable PLUMBLINE_KEY_JUDGE_EXAMPLE is not set", MINUTE);
+    w.harness.run_steps(3);
+    assert!(w.is_blocked("Start evaluation"));
+    w.reach(Role::ComboBox, "Key");
+    w.click(Role::ComboBox, "Key");
+    w.press("it needs none");
+    w.wait_for("which go to judge.example", MINUTE);
+    w.harness.run_steps(3);
+    w.press("Start evaluation");
+    w.wait_for("These answers would leave this machine", MINUTE);
+    for words in ["They would be sent to judge.example", "no more than 2.5 is spent", "up to 10 answers"] {
+        assert!(w.harness.query_all_by_label_contains(words).next().is_some(), "{words}:\n{}", w.words());
+    }
+    w.press("Keep them here");
+    w.settle();
+    assert_eq!(w.harness.state().jobs().all().len(), 1, "nothing was started");
+    // The palette asks too.
+    w.press("Models");
+    w.act("start evaluation");
+    w.wait_for("They would be sent to judge.example", MINUTE);
+    w.press("Send and start");
+    w.wait("the job that was agreed to", MINUTE, |app| app.jobs().all().len() == 2);
+    if w.harness.query_by_role_and_label(Role::Button, "Stop").is_some() {
+        w.press("Stop");
+    }
+    w.wait("its end", MINUTE, |app| app.jobs().open_count() == 0);
 }

@@ -189,6 +189,51 @@ fn rows_are_shown_and_what_is_in_the_way_blocks() {
     assert!(start(&w), "{}", w.words());
 }
 
+/// The palette starts what the form would, from any screen; what is in the way is said there in the same words.
+#[test]
+fn the_palette_starts_a_run_unless_something_is_in_the_way() {
+    let mut w = window(egui::Theme::Light, None);
+    let minute = Duration::from_secs(60);
+    w.press("Train");
+    w.write(Role::TextInput, "Most steps", "two");
+    let problem = "The most steps must be a whole number, or empty for no limit.";
+    w.wait_for(problem, minute);
+    w.press("Models");
+    assert!(w.harness.query_by_label_contains(problem).is_none());
+    w.act("start training");
+    assert!(w.harness.query_by_label_contains(problem).is_some(), "{}", w.words());
+    w.harness.key_press(egui::Key::Escape);
+    w.harness.run_steps(3);
+    assert!(w.harness.state().jobs().all().is_empty() && w.folders("runs").is_empty());
+
+    w.press("Train");
+    w.write(Role::TextInput, "Most steps", "2");
+    w.press("Models");
+    w.act("start training");
+    w.wait("the run", Duration::from_secs(300), |app| {
+        app.jobs().all().len() == 1 && app.jobs().open_count() == 0
+    });
+    let run = w.folders("runs").remove(0);
+    assert!(read(&run.join("spec.toml")).contains("max_steps = 2"));
+    // It shows what it made.
+    assert!(w.harness.query_by_role_and_label(Role::Button, "Start training").is_some(), "{}", w.words());
+}
+
+/// Without a look at the form, the palette starts it as it would be filled.
+#[test]
+fn the_palette_fills_the_form_of_a_run() {
+    let mut w = window(egui::Theme::Light, None);
+    w.act("start training");
+    w.wait("the job", Duration::from_secs(60), |app| app.jobs().all().len() == 1);
+    w.wait("its first step", Duration::from_secs(120), |app| {
+        app.jobs().running().is_some_and(|job| job.progress.is_some())
+    });
+    w.press("Stop");
+    w.wait("its end", Duration::from_secs(60), |app| app.jobs().open_count() == 0);
+    let spec = read(&w.folders("runs").remove(0).join("spec.toml"));
+    assert!(spec.contains("model = \"aligned\"") && spec.contains("data = \"recovery-train\""), "{spec}");
+}
+
 /// A run that was stopped goes on where it was; if what it was begun with has changed, the reason stands beside it.
 #[test]
 fn a_stopped_run_goes_on_unless_its_data_have_changed() {

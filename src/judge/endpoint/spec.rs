@@ -81,6 +81,9 @@ impl EndpointSpec {
         let mut problems = Vec::new();
         match Address::parse(&self.url) {
             Ok(address) => problems.extend(self.key.problem(&address)),
+            Err(_) if self.url.trim().is_empty() => problems.push(
+                "Write the address of the endpoint: https, or http for a server on this machine.".to_owned(),
+            ),
             Err(reason) => problems.push(format!("The endpoint's address \"{}\" {reason}.", self.url)),
         }
         let mut unless = |fine: bool, message: &str| {

@@ -1,6 +1,10 @@
 //! What every frame draws around the screens: rail, top bar, status line, questions.
 
-use super::{App, AppCommand, Command, Focus, JobCommand, ModelsCommand, Opening, Screen, Snapshot, View};
+use super::leaving::Waiting;
+use super::{
+    App, AppCommand, Command, EvaluateCommand, Focus, JobCommand, ModelsCommand, Opening, Screen, Snapshot,
+    View,
+};
 use crate::ui::screens::show_jobs;
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -205,9 +209,12 @@ impl App {
     }
 
     fn question(&mut self, ui: &mut Ui) {
-        if let Some(going_on) = &self.going_on {
-            let (send, keep) = (JobCommand::SendAndGoOn.into(), JobCommand::KeepAnswers.into());
-            if let Some(chosen) = consent(ui, &going_on.parcels, ANSWERS, &send, &keep) {
+        if let Some(leaving) = &self.leaving {
+            let (send, keep) = match leaving.what {
+                Waiting::Start(_) => (EvaluateCommand::Send.into(), EvaluateCommand::Keep.into()),
+                Waiting::GoOn(..) => (JobCommand::SendAndGoOn.into(), JobCommand::KeepAnswers.into()),
+            };
+            if let Some(chosen) = consent(ui, &leaving.parcels, ANSWERS, &send, &keep) {
                 self.commands.push(chosen);
             }
         }

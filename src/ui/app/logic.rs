@@ -117,7 +117,7 @@ impl App {
             Reply::Chat(reply) => self.models.chat.take(reply),
             Reply::Train(reply) => self.train.take(reply),
             Reply::Judging(reply) => {
-                if let Some(error) = self.evaluate.judging().take(reply) {
+                if let Some(error) = self.evaluate.take_judging(reply) {
                     self.told = Some(Told::error(error));
                 }
             }

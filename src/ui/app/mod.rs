@@ -5,6 +5,7 @@ mod command;
 mod frame;
 mod handle;
 mod jobs;
+mod leaving;
 mod loader;
 mod logic;
 mod offers;
@@ -20,7 +21,7 @@ pub use screen::Screen;
 pub use crate::ui::screens::EvaluateTab;
 
 use crate::data::Examples;
-use crate::job::{JobId, Queue};
+use crate::job::Queue;
 use crate::project::ModelRole;
 use crate::ui::picker::FilePicker;
 use crate::ui::screens::{
@@ -28,10 +29,11 @@ use crate::ui::screens::{
     SettingsScreen, TrainScreen,
 };
 use crate::ui::theme;
-use crate::ui::widgets::{Parcel, Tone, take_chart_wish, take_term_wish};
+use crate::ui::widgets::{Tone, take_chart_wish, take_term_wish};
 use crate::ui::windows::{Glossary, Palette, Tour};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui;
+use leaving::Leaving;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -192,15 +194,8 @@ pub struct App {
     after_saving: Option<AppCommand>,
     asking_to_quit: bool,
     quitting: bool,
-    /// An evaluation that waits for consent before it goes on.
-    going_on: Option<GoingOn>,
-}
-
-/// An evaluation that would send answers to other machines when it goes on.
-struct GoingOn {
-    run: String,
-    job: Option<JobId>,
-    parcels: Vec<Parcel>,
+    /// An evaluation that waits for consent before its answers leave this machine.
+    leaving: Option<Leaving>,
 }
 
 impl App {
@@ -245,7 +240,7 @@ impl App {
             after_saving: None,
             asking_to_quit: false,
             quitting: false,
-            going_on: None,
+            leaving: None,
         };
         app.show_preferences(&cc.egui_ctx);
         Ok(app)
@@ -260,7 +255,7 @@ impl App {
         self.loader.train.stop_weighing();
         self.loader.rest();
         self.evaluate.judging().stop_probing();
-        self.going_on = None;
+        self.leaving = None;
         self.jobs = JobBoard::default();
         self.focus = Focus::default();
         self.overview = OverviewScreen::default();

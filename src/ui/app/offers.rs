@@ -112,6 +112,9 @@ impl App {
             offers.push(Offer::now(ModelsCommand::Focus(id.clone())));
             offers.push(Offer::now(ModelsCommand::FocusBase(id.clone())));
         }
+        let blocked = self.evaluate.blocked(project, &self.focus);
+        let blocked = (!blocked.is_empty()).then(|| blocked.join("\n"));
+        offers.push(Offer::unless(EvaluateCommand::Start, blocked));
         if self.screen == Screen::Evaluate {
             offers.extend(self.evaluate.offers(project));
         }

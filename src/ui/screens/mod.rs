@@ -5,6 +5,7 @@ mod evaluate;
 mod generate;
 mod inspect;
 mod jobs;
+mod judges;
 mod judging;
 mod models;
 mod overview;

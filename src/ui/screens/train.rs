@@ -18,8 +18,8 @@ pub use protect::BetaPreset;
 use crate::data::{DatasetKind, FineTuningAttack};
 use crate::train::{Recipe, TrainSpec};
 use crate::ui::app::{
-    AppCommand, JobState, Offer, Product, READ_ONLY, Rehearsal, Screen, Snapshot, TrainCommand, TrainReply,
-    View,
+    AppCommand, Focus, JobBoard, JobState, Offer, Product, READ_ONLY, Rehearsal, Screen, Snapshot,
+    TrainCommand, TrainReply, View,
 };
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -33,6 +33,9 @@ use egui_material_icons::icons;
 use goal::Goal;
 use protect::Protect;
 use seen::Seen;
+
+/// Why nothing can be trained.
+const NO_MODEL: &str = "There is no model to start from";
 
 /// Runs that the palette offers to compare: the newest.
 const RUNS: usize = 20;
@@ -183,12 +186,14 @@ impl TrainScreen {
     /// The actions of this screen that can be taken now.
     #[must_use]
     pub fn offers(&self, project: &Snapshot) -> Vec<Offer> {
+        let blocked = self.blocked(project);
+        let blocked = (!blocked.is_empty()).then(|| blocked.join("\n"));
+        let mut offers = vec![Offer::unless(TrainCommand::Start, blocked)];
         if project.models.is_empty() {
-            return Vec::new();
+            return offers;
         }
         let constrained = self.spec.recipe == Recipe::Constrained;
         let why = (!constrained).then_some("Only constrained fine-tuning has a β. Choose its goal first.");
-        let mut offers = Vec::new();
         for pane in TrainPane::ALL {
             let blocked = why.filter(|_| pane == TrainPane::Protect);
             offers.push(Offer::unless(TrainCommand::Show(pane), blocked));
@@ -218,16 +223,16 @@ impl TrainScreen {
     }
 
     /// Fills what has not been chosen from what the project offers.
-    fn fill(&mut self, view: &View<'_>) {
-        let known = view.project.model(&self.spec.model).is_some();
+    pub fn fill(&mut self, project: &Snapshot, focus: &Focus, jobs: &JobBoard) {
+        let known = project.model(&self.spec.model).is_some();
         if (self.follow || !known)
-            && let Some(focus) = &view.focus.model
+            && let Some(focus) = &focus.model
         {
             self.spec.model.clone_from(focus);
         }
         let goal = Goal::of(&self.spec);
         let kind = goal.data_kind();
-        let sets = &view.project.datasets;
+        let sets = &project.datasets;
         if goal == Goal::Break && std::mem::take(&mut self.fresh_attack) {
             // Asked as often as the model is measured; without prompts there is nothing to see break.
             self.spec.asr_probe = sets.iter().find(|set| set.kind == DatasetKind::Attack).map(attack::probe);
@@ -246,8 +251,8 @@ impl TrainScreen {
         if !self.named {
             let stem = goal.stem();
             let taken = |name: &str| {
-                view.project.model(name).is_some()
-                    || view.jobs.all().iter().any(|job| {
+                project.model(name).is_some()
+                    || jobs.all().iter().any(|job| {
                         job.product == Product::Model(name.to_owned())
                             && !matches!(job.state, JobState::Failed(_))
                     })
@@ -260,14 +265,18 @@ impl TrainScreen {
         }
     }
 
-    /// Why training cannot start.
-    fn blocked(&self, view: &View<'_>) -> Vec<String> {
+    /// Why training cannot start: the button, the palette and the command itself ask here.
+    #[must_use]
+    pub fn blocked(&self, project: &Snapshot) -> Vec<String> {
+        if project.models.is_empty() {
+            return vec![format!("{NO_MODEL}.")];
+        }
         let mut problems: Vec<String> =
             self.spec.check().into_iter().map(|problem| problem.message).collect();
-        if view.project.read_only {
+        if project.read_only {
             problems.push(READ_ONLY.into());
         }
-        if view.project.model(&self.spec.name).is_some() && self.spec.name != self.spec.model {
+        if project.model(&self.spec.name).is_some() && self.spec.name != self.spec.model {
             problems.push(format!("There is a model named {} already. Choose another name.", self.spec.name));
         }
         if !self.steps.trim().is_empty() && self.steps.trim().parse::<usize>().is_err() {
@@ -290,7 +299,7 @@ impl TrainScreen {
             if empty_state(
                 ui,
                 icons::ICON_MODEL_TRAINING,
-                "There is no model to start from",
+                NO_MODEL,
                 "Training makes a new model from one of the project's models.",
                 Some("Go to models"),
             ) {
@@ -298,7 +307,7 @@ impl TrainScreen {
             }
             return;
         }
-        self.fill(view);
+        self.fill(view.project, view.focus, view.jobs);
         if self.pane != TrainPane::Protect || !self.protect.is_dragging() {
             self.changes.feed_state(ui.input(|input| input.time), &self.spec);
         }
@@ -332,7 +341,7 @@ impl TrainScreen {
 
     /// The button that starts, below what speaks against it.
     fn start(&self, ui: &mut Ui, view: &mut View<'_>) {
-        let problems = self.blocked(view);
+        let problems = self.blocked(view.project);
         for problem in &problems {
             notice(ui, Tone::Warning, problem);
         }

@@ -1,7 +1,7 @@
 //! The question before answers leave this machine: where they go, how many, what it takes, and what is not sent.
 
 use super::{command_button, fact};
-use crate::judge::Estimate;
+use crate::judge::{EndpointSpec, Estimate, JudgeSpec};
 use crate::ui::app::Command;
 use crate::ui::theme;
 use eframe::egui::{self, Frame, Label, Margin, Ui};
@@ -19,22 +19,54 @@ pub struct Parcel {
     pub known: usize,
     /// Tokens there and back at most; `None` while the answers are still to be written.
     pub tokens: Option<(u64, u64)>,
-    /// The price at most, in the currency of the person's prices; `None` without prices.
-    pub price: Option<f64>,
+    /// What it costs.
+    pub price: Price,
+    /// What may be spent, in the currency of the person's prices, where there is a limit.
+    pub budget: Option<f64>,
+}
+
+/// What asking a judge costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Price {
+    /// So much at most, in the currency of the person's prices.
+    Most(f64),
+    /// Not known before the answers are written.
+    Later,
+    /// Not known, because there are no prices.
+    Unknown,
 }
 
 impl Parcel {
     /// The parcel that an estimate tells of.
     #[must_use]
-    pub fn of(judge: String, estimate: &Estimate) -> Self {
+    pub fn of(judge: &JudgeSpec, estimate: &Estimate) -> Self {
         Self {
-            judge,
+            judge: judge.name(),
             host: estimate.host.clone(),
             answers: estimate.asked,
             known: estimate.answers - estimate.asked,
             tokens: Some((estimate.tokens_in, estimate.tokens_out)),
-            price: estimate.price,
+            price: estimate.price.map_or(Price::Unknown, Price::Most),
+            budget: match judge {
+                JudgeSpec::Rubric(spec) => budget(&spec.endpoint),
+                _ => None,
+            },
         }
+    }
+
+    /// So many answers at most, still to be written, for whoever is behind this endpoint; `None` where that is this machine.
+    #[must_use]
+    pub fn to_come(judge: String, endpoint: &EndpointSpec, answers: usize) -> Option<Self> {
+        let priced = endpoint.price_in > 0.0 || endpoint.price_out > 0.0;
+        (!endpoint.is_on_this_machine()).then(|| Self {
+            judge,
+            host: endpoint.host().unwrap_or_default(),
+            answers,
+            known: 0,
+            tokens: None,
+            price: if priced { Price::Later } else { Price::Unknown },
+            budget: budget(endpoint),
+        })
     }
 
     /// What it holds, in words.
@@ -46,7 +78,8 @@ impl Parcel {
             1 => " (1 more was judged before and is not sent again)".to_owned(),
             n => format!(" ({n} more were judged before and are not sent again)"),
         };
-        format!("{} {answers}{known}", self.answers)
+        let up_to = if self.tokens.is_none() { "up to " } else { "" };
+        format!("{up_to}{} {answers}{known}", self.answers)
     }
 
     /// The tokens that it takes, in words.
@@ -61,11 +94,20 @@ impl Parcel {
     /// What it costs, in words.
     #[must_use]
     pub fn price(&self) -> String {
-        match self.price {
-            Some(price) => format!("up to {price:.3}, in the currency of your prices"),
-            None => "not known: you gave no price per million tokens".to_owned(),
+        let price = match self.price {
+            Price::Most(price) => format!("up to {price:.3}, in the currency of your prices"),
+            Price::Later => "not known yet: the answers are still to be written".to_owned(),
+            Price::Unknown => "not known: you gave no price per million tokens".to_owned(),
+        };
+        match self.budget {
+            Some(budget) => format!("{price}; no more than {budget} is spent"),
+            None => price,
         }
     }
+}
+
+fn budget(endpoint: &EndpointSpec) -> Option<f64> {
+    (endpoint.budget > 0.0).then_some(endpoint.budget)
 }
 
 /// What is sent of answers.
@@ -135,6 +177,7 @@ pub fn consent(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::RubricSpec;
 
     #[test]
     fn a_parcel_says_what_it_takes_and_what_is_not_known() {
@@ -146,12 +189,28 @@ mod tests {
             tokens_out: 400,
             price: Some(0.1234),
         };
-        let parcel = Parcel::of("rubric by m".into(), &estimate);
+        let endpoint = EndpointSpec {
+            url: "https://a.com/v1".into(),
+            model: "m".into(),
+            price_in: 1.0,
+            budget: 2.5,
+            ..EndpointSpec::default()
+        };
+        let spec = RubricSpec { endpoint: endpoint.clone(), ..RubricSpec::default() };
+        let parcel = Parcel::of(&spec.into(), &estimate);
+        assert_eq!((parcel.judge.as_str(), parcel.host.as_str()), ("rubric by m", "a.com"));
         assert_eq!(parcel.amount(), "12 answers (8 more were judged before and are not sent again)");
         assert_eq!(parcel.tokens(), "about 9000 there and up to 400 back");
-        assert!(parcel.price().contains("0.123"));
-        let unknown = Parcel { answers: 1, known: 0, tokens: None, price: None, ..parcel };
-        assert_eq!(unknown.amount(), "1 answer");
-        assert!(unknown.tokens().contains("not known") && unknown.price().contains("no price"));
+        assert!(parcel.price().contains("0.123") && parcel.price().ends_with("no more than 2.5 is spent"));
+        let later = Parcel::to_come("rubric by m".into(), &endpoint, 1).unwrap();
+        assert_eq!(later.amount(), "up to 1 answer");
+        assert!(
+            later.tokens().contains("still to be written") && later.price().contains("still to be written")
+        );
+        let free = EndpointSpec { price_in: 0.0, budget: 0.0, ..endpoint };
+        let unknown = Parcel::to_come("rubric by m".into(), &free, 7).unwrap();
+        assert!(unknown.price().ends_with("no price per million tokens"));
+        let here = EndpointSpec { url: "http://127.0.0.1:9/v1".into(), ..free };
+        assert_eq!(Parcel::to_come("rubric by m".into(), &here, 7), None);
     }
 }

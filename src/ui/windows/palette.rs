@@ -2,7 +2,7 @@
 
 use crate::ui::app::{Command, Offer};
 use crate::ui::theme;
-use crate::ui::widgets::row_button;
+use crate::ui::widgets::{Tone, notice, row_button};
 use eframe::egui::{self, Frame, Key, Margin, Modifiers, ScrollArea, TextEdit, Ui};
 
 /// Rows that are shown at most.
@@ -63,6 +63,11 @@ impl Palette {
                 if found.is_empty() {
                     ui.label("No action has these words.");
                 }
+                // A person with a keyboard alone has to learn it too.
+                if let Some(why) = found.get(self.at).and_then(|offer| offer.blocked.as_deref()) {
+                    notice(ui, Tone::Plain, why);
+                    ui.add_space(theme::GAP);
+                }
                 ScrollArea::vertical().id_salt("actions").max_height(380.0).auto_shrink([false, true]).show(
                     ui,
                     |ui| {
@@ -118,7 +123,9 @@ fn found(offers: Vec<Offer>, words: &str) -> Vec<Offer> {
                 } else {
                     2
                 };
-                (rank + 3 * u8::from(offer.blocked.is_some()), offer)
+                // Who writes out what it is called wants it, or wants to know why not.
+                let named = wanted.len() > 1 && text.starts_with(&wanted.join(" "));
+                (rank + 3 * u8::from(offer.blocked.is_some() && !named), offer)
             })
         })
         .collect();
@@ -129,7 +136,7 @@ fn found(offers: Vec<Offer>, words: &str) -> Vec<Offer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::app::{AppCommand, Screen, TrainCommand};
+    use crate::ui::app::{AppCommand, EvaluateCommand, EvaluateTab, Screen, TrainCommand};
 
     #[test]
     fn words_find_actions_and_those_that_cannot_be_taken_come_last() {
@@ -143,6 +150,14 @@ mod tests {
         let texts = |words| found(offers(), words).iter().map(|o| o.command.text()).collect::<Vec<_>>();
         assert_eq!(texts("train"), ["Train", "Start training"]);
         assert_eq!(texts("start tr"), ["Start training"]);
+        let tab = EvaluateCommand::Tab(EvaluateTab::Setup);
+        let evaluate = |words| {
+            let offers =
+                vec![Offer::unless(EvaluateCommand::Start, Some("no model")), Offer::now(tab.clone())];
+            found(offers, words)[0].command.text().into_owned()
+        };
+        assert_eq!(evaluate("start"), "Evaluate: What to run");
+        assert_eq!(evaluate("start evaluation"), "Start evaluation");
         assert_eq!(texts("").len(), 3);
         assert!(texts("zzz").is_empty());
     }

@@ -10,6 +10,10 @@ use egui_material_icons::icons;
 pub enum EvaluateCommand {
     /// Evaluate with the settings of the form.
     Start,
+    /// Agree that what is listed leaves this machine, and start.
+    Send,
+    /// Send nothing, and do not start.
+    Keep,
     /// Tick a model and the one it came from, and go to the screen.
     Model(String),
     /// Look at one evaluation.
@@ -40,6 +44,14 @@ impl EvaluateCommand {
                 "Attacks the ticked models in the background; the window stays free.",
             )
             .icon(icons::ICON_PLAY_ARROW),
+            Self::Send => About::new(
+                "Send and start",
+                "Starts the evaluation, and sends its answers to the hosts that are named.",
+            )
+            .icon(icons::ICON_SEND),
+            Self::Keep => {
+                About::new("Keep them here", "Nothing is sent; the evaluation is not started.")
+            }
             Self::Model(_) => {
                 About::new("Evaluate it", "Measures how safe the new model is beside the one it came from.")
                     .icon(icons::ICON_ARROW_FORWARD)
@@ -86,7 +98,8 @@ impl EvaluateCommand {
     }
 
     pub(super) fn samples() -> Vec<Self> {
-        let mut all = vec![Self::Start, Self::Model("…".into()), Self::Select("…".into())];
+        let mut all =
+            vec![Self::Start, Self::Send, Self::Keep, Self::Model("…".into()), Self::Select("…".into())];
         all.extend(EvaluateTab::ALL.map(Self::Tab));
         all.extend([
             Self::Paper,

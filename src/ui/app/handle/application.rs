@@ -23,7 +23,13 @@ impl App {
                     self.told = None;
                 }
             }
-            AppCommand::Palette => self.palette.toggle(),
+            AppCommand::Palette => {
+                // The palette offers to start what the form would, also where the form has not been looked at yet.
+                if let Opening::Open(project) = &self.opening {
+                    self.train.fill(project, &self.focus, &self.jobs);
+                }
+                self.palette.toggle();
+            }
             AppCommand::Choose(wish) => self.choose(ctx, wish),
             command @ (AppCommand::OpenFolder(_)
             | AppCommand::NewProject(..)

@@ -1,8 +1,8 @@
 //! Commands about jobs.
 
 use crate::job::{JobId, JobSpec, ResumeSpec};
-use crate::ui::app::{App, EvaluateTab, GoingOn, JobCommand, JobView, Opening, Product, Screen};
-use crate::ui::widgets::Parcel;
+use crate::ui::app::leaving::{Leaving, Waiting, parcels};
+use crate::ui::app::{App, EvaluateTab, JobCommand, JobView, Opening, Product, Screen};
 
 impl App {
     pub(super) fn handle_job(&mut self, command: JobCommand) {
@@ -19,11 +19,11 @@ impl App {
             }
             JobCommand::ResumeFolder(run) => self.go_on(run, None),
             JobCommand::SendAndGoOn => {
-                if let Some(GoingOn { run, job, .. }) = self.going_on.take() {
+                if let Some(Leaving { what: Waiting::GoOn(run, job), .. }) = self.leaving.take() {
                     self.resume(run, job);
                 }
             }
-            JobCommand::KeepAnswers => self.going_on = None,
+            JobCommand::KeepAnswers => self.leaving = None,
             JobCommand::OpenResult(id) => self.open_result(id),
         }
     }
@@ -31,11 +31,17 @@ impl App {
     /// Goes on with a run or an evaluation. Where its judges are on other machines, consent is asked for first: the spec may
     /// be a stranger's.
     fn go_on(&mut self, run: String, job: Option<JobId>) {
-        let parcels = self.leaving(&run);
+        let parcels = match &self.opening {
+            Opening::Open(project) => {
+                let info = project.evaluations.iter().find(|info| info.id == run);
+                info.map_or_else(Vec::new, |info| parcels(&info.spec, project))
+            }
+            _ => Vec::new(),
+        };
         if parcels.is_empty() {
             self.resume(run, job);
         } else {
-            self.going_on = Some(GoingOn { run, job, parcels });
+            self.leaving = Some(Leaving { what: Waiting::GoOn(run, job), parcels });
         }
     }
 
@@ -44,35 +50,6 @@ impl App {
             self.jobs.gone_on(id);
         }
         self.submit(JobSpec::Resume(ResumeSpec { run }));
-    }
-
-    /// What an evaluation sends to other machines, when it goes on.
-    fn leaving(&self, run: &str) -> Vec<Parcel> {
-        let Opening::Open(project) = &self.opening else { return Vec::new() };
-        let Some(info) = project.evaluations.iter().find(|info| info.id == run) else { return Vec::new() };
-        let spec = &info.spec;
-        let count =
-            |id: &String| project.datasets.iter().find(|set| &set.id == id).map_or(0, |set| set.count);
-        let limit = spec.limit.unwrap_or(usize::MAX);
-        let prompts: usize = spec.prompts.iter().map(|id| count(id).min(limit)).sum();
-        let each: usize = spec.attacks.iter().map(|attack| spec.answers_to(attack, prompts)).sum();
-        let parcel = |judge: String, host: String, answers: usize| Parcel {
-            judge,
-            host,
-            answers,
-            known: 0,
-            tokens: None,
-            price: None,
-        };
-        let judges = spec.judges.iter().filter_map(|judge| {
-            Some(parcel(judge.name(), judge.leaves_machine()?, each * spec.models.len()))
-        });
-        let asker =
-            spec.preference.iter().filter(|endpoint| !endpoint.is_on_this_machine()).map(|endpoint| {
-                let tasks = spec.utility.as_ref().map_or(0, count);
-                parcel(endpoint.model.clone(), endpoint.host().unwrap_or_default(), tasks * spec.models.len())
-            });
-        judges.chain(asker).collect()
     }
 
     fn open_result(&mut self, id: JobId) {

@@ -8,9 +8,15 @@ impl App {
     pub(super) fn handle_train(&mut self, command: TrainCommand) {
         match command {
             TrainCommand::Start => {
+                let Opening::Open(project) = &self.opening else { return };
+                if !self.train.blocked(project).is_empty() {
+                    return;
+                }
                 self.submit(JobSpec::Train(self.train.spec()));
                 self.train.started();
                 self.train.show_pane(TrainPane::Run);
+                // Started from another screen, it shows what it does.
+                self.screen = Screen::Train;
             }
             TrainCommand::Show(pane) => {
                 self.train.show_pane(pane);

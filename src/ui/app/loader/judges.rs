@@ -68,6 +68,8 @@ pub enum JudgesRequest {
 pub enum Pile {
     /// Those answers of an evaluation that a judge has not read.
     Answers(Arc<Records>),
+    /// So many answers at most, which models are still to write.
+    Coming(usize),
     /// So many probes of each kind.
     Probes(usize),
 }
@@ -97,6 +99,8 @@ pub struct Reading {
     pub unread: usize,
     /// Answers in all.
     pub all: usize,
+    /// Whether they are still to be written, so that these are numbers at most.
+    pub coming: bool,
     /// What asking takes, where the judge is behind an endpoint.
     pub estimate: Option<Estimate>,
 }
@@ -147,8 +151,8 @@ fn serial_of(request: &JudgesRequest) -> u64 {
     }
 }
 
-/// What a request is about. Plans for answers and for probes are of two kinds: two parts of the screen wait for them, and
-/// neither asks again for one that was dropped.
+/// What a request is about. Plans for answers, for answers to come and for probes are of different kinds: parts of the
+/// screen wait for them, and none asks again for one that was dropped.
 fn kind_of(request: &JudgesRequest) -> (Discriminant<JudgesRequest>, Option<Discriminant<Pile>>) {
     let pile = match request {
         JudgesRequest::Plan { pile, .. } => Some(discriminant(pile)),
@@ -228,12 +232,14 @@ fn plan(around: &JudgesSurroundings, spec: &JudgeSpec, pile: &Pile) -> Result<Re
             let open = unread(judge.as_ref(), records);
             let cases: Vec<Case<'_>> = open.iter().map(|response| response.case()).collect();
             let all = records.responses.iter().filter(|response| response.is_judged()).count();
-            Ok(Reading { unread: open.len(), all, estimate: judge.estimate(&cases)? })
+            Ok(Reading { unread: open.len(), all, coming: false, estimate: judge.estimate(&cases)? })
         }
+        Pile::Coming(most) => Ok(Reading { unread: *most, all: *most, coming: true, estimate: None }),
         Pile::Probes(each) => {
             let known = probe_cases((*each).max(1), 0);
             let cases: Vec<Case<'_>> = known.iter().map(case_of).collect();
-            Ok(Reading { unread: known.len(), all: known.len(), estimate: judge.estimate(&cases)? })
+            let n = known.len();
+            Ok(Reading { unread: n, all: n, coming: false, estimate: judge.estimate(&cases)? })
         }
     }
 }

@@ -36,6 +36,7 @@ pub use train::*;
 pub use work::*;
 
 use crate::data::{DatasetKind, Decision, Examples, Review};
+use crate::evaluate::EvaluateSpec;
 use crate::model::Card;
 use crate::project::{DatasetEntry, EvaluationInfo, GenerationInfo, ModelEntry, ModelRole, RunInfo};
 use crate::report::{Chart, ReportSpec};
@@ -93,6 +94,19 @@ impl Snapshot {
     #[must_use]
     pub fn model(&self, id: &str) -> Option<&ModelView> {
         self.models.iter().find(|model| model.entry.id == id)
+    }
+
+    /// How many examples this set holds.
+    #[must_use]
+    pub fn count(&self, set: &str) -> usize {
+        self.datasets.iter().find(|entry| entry.id == set).map_or(0, |entry| entry.count)
+    }
+
+    /// How many prompts an evaluation asks each model.
+    #[must_use]
+    pub fn prompts_of(&self, spec: &EvaluateSpec) -> usize {
+        let limit = spec.limit.unwrap_or(usize::MAX);
+        spec.prompts.iter().map(|id| self.count(id).min(limit)).sum()
     }
 
     /// The role of the model with this id.

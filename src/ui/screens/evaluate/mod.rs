@@ -13,16 +13,17 @@ pub use tabs::EvaluateTab;
 use crate::evaluate::{CategoryRow, EvaluateSpec, Pace, TranscriptFilter};
 use crate::project::EvaluationInfo;
 use crate::ui::app::{
-    AppCommand, EvaluateCommand, EvaluateReply, EvaluateRequest, InspectCommand, Offer, Request, Screen,
-    Snapshot, View,
+    AppCommand, EvaluateCommand, EvaluateReply, EvaluateRequest, Focus, InspectCommand, JudgingReply, Offer,
+    Pile, Request, Screen, Snapshot, View,
 };
 use crate::ui::screens::JudgingPanel;
+use crate::ui::screens::judges::Plan;
 use crate::ui::widgets::{Tab, combo_box, empty_state, icon_button, screen_title, tab_bar};
 use categories::Categories;
 use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Ui};
 use egui_material_icons::icons;
-use form::Form;
+use form::{Form, Tasks};
 use results::Results;
 use std::sync::Arc;
 use transcripts::TranscriptsTab;
@@ -36,8 +37,10 @@ pub struct EvaluateScreen {
     changes: Undoer<Form>,
     /// The form that the last evaluation was started with.
     started: Option<Form>,
-    base: Option<String>,
-    order: Vec<String>,
+    /// What the judges of the form need.
+    judges: Plan,
+    /// Harmless tasks that the form asks for.
+    tasks: Tasks,
     pace: Option<Pace>,
     pace_asked: bool,
     selected: Option<String>,
@@ -101,7 +104,6 @@ impl EvaluateScreen {
 
     /// Takes over what the project offers.
     pub fn project_changed(&mut self, project: &Snapshot) {
-        self.order = project.models.iter().map(|model| model.entry.id.clone()).collect();
         self.form.fill(project);
         if self.selected.is_none() {
             self.selected = project.evaluations.iter().find(|e| e.summary.is_some()).map(|e| e.id.clone());
@@ -123,10 +125,35 @@ impl EvaluateScreen {
         self.form.tick_the_paper();
     }
 
-    /// The settings of the form.
+    /// What the form asks for.
     #[must_use]
-    pub fn spec(&self) -> EvaluateSpec {
-        self.form.spec(&self.order, self.base.as_ref())
+    pub fn spec(&self, project: &Snapshot, focus: &Focus) -> EvaluateSpec {
+        self.form.spec(project, focus)
+    }
+
+    /// Why the evaluation of the form cannot start: the button, the palette and the command itself ask here.
+    #[must_use]
+    pub fn blocked(&self, project: &Snapshot, focus: &Focus) -> Vec<String> {
+        if let Some((why, _)) = self.nothing(project) {
+            return vec![why.to_owned()];
+        }
+        let mut problems = self.form.problems(project, focus);
+        let judges = self.form.judges_with_needs();
+        if !judges.is_empty() && judges.iter().all(|judge| judge.check().is_empty()) {
+            problems.extend(self.judges.lacking(&judges));
+        }
+        problems
+    }
+
+    /// What an evaluation cannot do without, and where it is added.
+    fn nothing(&self, project: &Snapshot) -> Option<(&'static str, Screen)> {
+        if project.models.is_empty() {
+            Some(("An evaluation needs at least one model.", Screen::Models))
+        } else if !self.form.has_prompts() {
+            Some(("An evaluation needs a set of attack prompts.", Screen::Data))
+        } else {
+            None
+        }
     }
 
     /// Whether a change of the form can be taken back, and whether one can be made again.
@@ -185,6 +212,17 @@ impl EvaluateScreen {
         }
     }
 
+    /// Something came back for judges of the form or of judging. What went wrong with an evaluation that is no longer
+    /// shown is given back.
+    pub fn take_judging(&mut self, reply: JudgingReply) -> Option<String> {
+        match &reply {
+            JudgingReply::Planned { serial, plans } => self.judges.take(*serial, plans.clone()),
+            JudgingReply::Broke { serial, error } => self.judges.broke(*serial, error),
+            _ => {}
+        }
+        self.judging.take(reply)
+    }
+
     /// What can be done here now, for the list of all actions.
     #[must_use]
     pub fn offers(&self, project: &Snapshot) -> Vec<Offer> {
@@ -218,13 +256,7 @@ impl EvaluateScreen {
             "Evaluate",
             "Attack the models, let a judge read the answers, and compare how often each complies.",
         );
-        let nothing = if view.project.models.is_empty() {
-            Some(("An evaluation needs at least one model.", Screen::Models))
-        } else if !self.form.has_prompts() {
-            Some(("An evaluation needs a set of attack prompts.", Screen::Data))
-        } else {
-            None
-        };
+        let nothing = self.nothing(view.project);
         if let Some((why, screen)) = nothing
             && finished(view.project).is_empty()
         {
@@ -233,7 +265,6 @@ impl EvaluateScreen {
             }
             return;
         }
-        self.base.clone_from(&view.focus.base);
         let setup = self.tab == EvaluateTab::Setup;
         let open = self.open(view.project).filter(|_| !setup);
         // Whoever labels must not know which models are asked, and titles are made of their names too.
@@ -281,8 +312,15 @@ impl EvaluateScreen {
         }
         self.changes.feed_state(ui.input(|input| input.time), &self.form);
         running::show(ui, view);
+        let spec = self.spec(view.project, view.focus);
+        let answers = spec.answers_to_judge(view.project.prompts_of(&spec));
+        let judges = self.form.judges_with_needs();
+        self.judges.keep_up(ui, view, &judges, answers as u64, || Pile::Coming(answers));
+        let tasks = self.tasks.count(view, &spec);
         let undo = (self.changes.has_undo(&self.form), self.changes.has_redo(&self.form));
-        self.form.show(ui, view, self.pace.as_ref(), undo);
+        let plan = form::Plan::of(&spec, tasks, self.pace.as_ref(), view.project);
+        let problems = self.blocked(view.project, view.focus);
+        self.form.show(ui, view, &plan, &problems, undo, &self.judges);
     }
 }
 

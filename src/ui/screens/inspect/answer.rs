@@ -1,6 +1,7 @@
 //! One answer as its tokens, coloured by KL, with both models' best guesses at each.
 
-use crate::evaluate::ScrubPrompt;
+use crate::evaluate::{EvaluateSpec, ScrubPrompt};
+use crate::text::ChatTemplate;
 use crate::ui::app::{AnswerRequest, InspectCommand, InspectedAnswer, Loader, Snapshot, View, next_serial};
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, card, kl_card, kl_strip, link_button, notice};
@@ -32,8 +33,16 @@ impl AnswerView {
         self.asked.is_some() && self.answer.is_none()
     }
 
-    /// Asks how two models differ along the answer to a prompt.
-    pub fn ask(&mut self, project: &Snapshot, pair: (String, String), prompt: ScrubPrompt, loader: &Loader) {
+    /// Asks how two models differ along the answer to a prompt, which is put to them as `spec` put it, if the curves on the
+    /// screen are of an evaluation.
+    pub fn ask(
+        &mut self,
+        project: &Snapshot,
+        pair: (String, String),
+        prompt: ScrubPrompt,
+        spec: Option<&EvaluateSpec>,
+        loader: &Loader,
+    ) {
         let (Some(model), Some(base)) = (project.model(&pair.0), project.model(&pair.1)) else { return };
         // An answer of the project that was left must not be taken for this one.
         self.serial = next_serial();
@@ -43,6 +52,8 @@ impl AnswerView {
             base: base.folder.clone(),
             context: prompt.context.clone(),
             answer: prompt.answer.clone(),
+            system_prompt: spec.map_or_else(String::new, |spec| spec.system_prompt.clone()),
+            template_date: spec.map_or(ChatTemplate::DEFAULT_DATE, |spec| spec.template_date),
         });
         self.asked = Some(Asked { model: pair.0, base: pair.1, prompt });
         self.answer = None;

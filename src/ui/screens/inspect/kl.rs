@@ -1,6 +1,6 @@
 //! KL by answer token: the mean with its spread, and each request's own curve.
 
-use crate::evaluate::{HALF_KL_TOKENS, KlLine, KlRow, Summary, half_position, kl_share};
+use crate::evaluate::{EvaluateSpec, HALF_KL_TOKENS, KlLine, KlRow, Summary, half_position, kl_share};
 use crate::project::{EvaluationInfo, ModelRole};
 use crate::report::{Chart, Hue, Series, kl_chart};
 use crate::ui::app::{AppCommand, Focus, InspectCommand, InspectRequest, Request, Screen, Snapshot, View};
@@ -106,6 +106,11 @@ impl KlView {
     pub fn pair(&self, project: &Snapshot, focus: &Focus) -> Option<(String, String)> {
         let (_, summary, row) = self.chosen(project, focus)?;
         summary.kl.get(row).map(|row| (row.model.clone(), row.base.clone()))
+    }
+
+    /// What the evaluation of the curves on the screen asked for.
+    pub fn spec<'a>(&self, project: &'a Snapshot, focus: &Focus) -> Option<&'a EvaluateSpec> {
+        self.chosen(project, focus).map(|(info, ..)| &info.spec)
     }
 
     /// Draws it; `prompt` is the set and the id of the request that is inspected.

@@ -146,7 +146,8 @@ impl InspectScreen {
             && let (Some(pair), Some(prompt)) = (&pair, prompt)
         {
             self.wanted = false;
-            self.answer.ask(view.project, pair.clone(), prompt, view.loader);
+            let spec = self.kl.spec(view.project, view.focus);
+            self.answer.ask(view.project, pair.clone(), prompt, spec, view.loader);
         }
         ui.horizontal(|ui| {
             let command = InspectCommand::Answer;
@@ -155,7 +156,10 @@ impl InspectScreen {
                 view.send(command);
             }
             if let Some((model, base)) = &pair {
-                let text = format!("Compares {model} with {base}.");
+                let spec = self.kl.spec(view.project, view.focus);
+                let system = spec.is_some_and(|spec| !spec.system_prompt.is_empty());
+                let after = if system { ", after the evaluation's system prompt" } else { "" };
+                let text = format!("Compares {model} with {base}{after}.");
                 ui.label(theme::small(text).color(theme::palette(ui).weak));
             }
         });

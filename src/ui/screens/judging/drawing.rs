@@ -138,7 +138,8 @@ impl JudgingPanel {
         CentralPanel::no_frame().show(ui, |ui| {
             ScrollArea::vertical().id_salt("judge again form").auto_shrink(false).show(ui, |ui| {
                 ui.set_width(ui.available_width() - theme::PAD);
-                self.choice.show(ui, &view.project.models);
+                self.choice.ticks(ui);
+                self.choice.settings(ui, &view.project.models);
                 ui.add_space(theme::GAP);
                 self.plan.show(ui);
             });

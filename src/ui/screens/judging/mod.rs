@@ -3,24 +3,21 @@
 mod agreement;
 mod answer;
 mod blind;
-mod choice;
 mod disagreements;
 mod drawing;
 mod labels;
 mod place;
-mod plan;
 mod probes;
 
 use crate::evaluate::Calibration;
 use crate::job::{JobSpec, JudgeAgainSpec};
 use crate::judge::{Drawn, JudgeSpec, Label, Verdict};
 use crate::ui::app::{JudgedAnswers, JudgingPart, JudgingReply, Request};
+use crate::ui::screens::judges::{JudgeChoice, Plan};
 use crate::ui::widgets::Parcel;
 use blind::Blind;
-use choice::JudgeChoice;
 use disagreements::Inbox;
 use labels::Labels;
-use plan::Plan;
 use probes::Probes;
 
 /// What somebody agreed to.

@@ -1,12 +1,11 @@
 //! Judges on answers whose verdict is known.
 
 use super::blind::word;
-use super::choice::JudgeChoice;
-use super::plan::{Plan, around};
 use crate::judge::JudgeSpec;
 use crate::judge::calibration::{PASSED, Probe};
 use crate::ui::app::next_serial;
 use crate::ui::app::{JudgesRequest, JudgingCommand, Pile, ProbeProgress, ProbedJudge, View};
+use crate::ui::screens::judges::{JudgeChoice, Plan, around};
 use crate::ui::theme;
 use crate::ui::widgets::{Tone, card, command_button, line, meaning, notice, progress_line, section};
 use eframe::egui::{self, DragValue, Label, Ui};
@@ -96,7 +95,8 @@ impl Probes {
             .wrap(),
         );
         ui.add_space(theme::GAP);
-        choice.show(ui, &view.project.models);
+        choice.ticks(ui);
+        choice.settings(ui, &view.project.models);
         ui.add_space(theme::GAP);
         let each = self.each;
         self.plan.keep_up(ui, view, &choice.specs(), each as u64, || Pile::Probes(each));

@@ -39,16 +39,23 @@ pub struct Plan {
     /// Evaluations that the estimate is made from; `None` while they are being read.
     evaluations: Option<usize>,
     kl: bool,
+    /// Whether models judge, of whose time nothing is known.
+    models_judge: bool,
 }
 
 impl Plan {
-    /// What `spec` runs on so many prompts.
-    pub fn of(spec: &EvaluateSpec, prompts: usize, pace: Option<&Pace>, project: &Snapshot) -> Self {
+    /// What `spec` runs with so many harmless tasks.
+    pub fn of(spec: &EvaluateSpec, tasks: usize, pace: Option<&Pace>, project: &Snapshot) -> Self {
+        let prompts = project.prompts_of(spec);
         let parameters =
             |id: &str| project.model(id).and_then(|m| m.card.as_ref().ok()).map(|card| card.parameters);
-        let mut plan = Self { evaluations: pace.map(Pace::evaluations), kl: spec.kl, ..Self::default() };
-        let tasks = spec.utility.as_ref().and_then(|id| project.datasets.iter().find(|set| set.id == *id));
-        plan.tasks = tasks.map_or(0, |set| set.count) * spec.models.len();
+        let mut plan = Self {
+            evaluations: pace.map(Pace::evaluations),
+            kl: spec.kl,
+            tasks: tasks * spec.models.len(),
+            models_judge: spec.judges.iter().any(|judge| !judge.is_immediate()),
+            ..Self::default()
+        };
         for model in &spec.models {
             let mut estimates = Vec::new();
             for attack in &spec.attacks {
@@ -61,8 +68,8 @@ impl Plan {
                 );
                 estimates.push(estimate);
             }
-            if let Some(set) = tasks {
-                estimates.push(pace.and_then(|pace| pace.utility(model, set.count, &parameters)));
+            if tasks > 0 {
+                estimates.push(pace.and_then(|pace| pace.utility(model, tasks, &parameters)));
             }
             plan.unknown += estimates.iter().filter(|estimate| estimate.is_none()).count();
             let guessed = |e: &Estimate| matches!(e.basis, Basis::OtherModel(_));
@@ -92,6 +99,9 @@ impl Plan {
                 let mut text = format!("In all {}, from {}", about(seconds), evaluations(n));
                 if self.unknown > 0 {
                     text += " and without the cells marked “not timed”";
+                }
+                if self.models_judge {
+                    text += "; models that judge may take more";
                 }
                 text + "."
             }

@@ -3,18 +3,21 @@
 mod advanced;
 mod attacks;
 mod grid;
+mod tasks;
+
+pub use grid::Plan;
+pub use tasks::Tasks;
 
 use crate::data::DatasetKind;
-use crate::evaluate::{AttackSpec, EvaluateSpec, Pace};
-use crate::judge::{JudgeSpec, KeywordListSpec, LISTS};
+use crate::evaluate::{AttackSpec, EvaluateSpec};
+use crate::judge::JudgeSpec;
 use crate::model::Sampler;
 use crate::project::DatasetEntry;
-use crate::ui::app::{AppCommand, EvaluateCommand, Snapshot, View, duration};
-use crate::ui::terms::Term;
+use crate::ui::app::{AppCommand, EvaluateCommand, Focus, READ_ONLY, Snapshot, View, duration};
+use crate::ui::screens::judges::{JudgeChoice, LOOKING, Plan as JudgesPlan};
 use crate::ui::theme;
 use crate::ui::widgets::{
     Tone, check_label, combo_box, command_button, field, form_above, icon_button, notice, primary_button,
-    term,
 };
 use attacks::{Attacks, Kind};
 use eframe::egui::{self, Align, Layout, Ui};
@@ -26,7 +29,7 @@ use std::collections::BTreeSet;
 pub struct Form {
     models: BTreeSet<String>,
     attacks: Attacks,
-    judges: Vec<JudgeSpec>,
+    judges: JudgeChoice,
     sets: Vec<String>,
     limit: String,
     kl: bool,
@@ -50,7 +53,7 @@ impl Default for Form {
         Self {
             models: BTreeSet::new(),
             attacks: Attacks::default(),
-            judges: vec![JudgeSpec::Oracle],
+            judges: JudgeChoice::oracle(),
             sets: Vec::new(),
             limit: String::new(),
             kl: spec.kl,
@@ -109,19 +112,20 @@ impl Form {
         self.seeds = paper.seeds;
     }
 
-    /// What the form asks for, of models in the project's `order`.
-    pub fn spec(&self, order: &[String], base: Option<&String>) -> EvaluateSpec {
+    /// What the form asks for, of models in the project's order.
+    pub fn spec(&self, project: &Snapshot, focus: &Focus) -> EvaluateSpec {
         let attacks = self.attacks.specs();
         let needs_base = self.kl || attacks.iter().any(AttackSpec::needs_base);
-        let models: Vec<String> = order.iter().filter(|id| self.models.contains(*id)).cloned().collect();
+        let order = project.models.iter().map(|model| &model.entry.id);
+        let models: Vec<String> = order.filter(|id| self.models.contains(*id)).cloned().collect();
         EvaluateSpec {
             title: format!("Evaluate {}", models.join(", ")),
             models,
-            base: base.filter(|_| needs_base).cloned(),
+            base: focus.base.clone().filter(|_| needs_base),
             prompts: self.sets.clone(),
             limit: self.limit.trim().parse().ok(),
             attacks,
-            judges: self.judges.clone(),
+            judges: self.judges.specs(),
             kl: self.kl,
             utility: self.utility_set.clone().filter(|_| self.utility),
             system_prompt: self.system_prompt.clone(),
@@ -144,40 +148,47 @@ impl Form {
         self.temperature > 0.0 || on.contains(&Kind::Decoding) || on.contains(&Kind::Gcg)
     }
 
-    fn blocked(&self, spec: &EvaluateSpec, view: &View<'_>) -> Vec<String> {
+    /// What of the form cannot be as it is, in words.
+    pub fn problems(&self, project: &Snapshot, focus: &Focus) -> Vec<String> {
         let mut problems = self.attacks.problems();
-        problems.extend(spec.check().into_iter().map(|problem| problem.message));
-        problems.extend(view.read_only().map(str::to_owned));
+        problems.extend(self.spec(project, focus).check().into_iter().map(|problem| problem.message));
+        problems.extend(project.read_only.then(|| READ_ONLY.to_owned()));
         if !self.limit.trim().is_empty() && self.limit.trim().parse::<usize>().is_err() {
             problems.push("The number of prompts must be a whole number, or empty for all of them.".into());
         }
         problems
     }
 
-    /// Prompts that each model is asked.
-    fn prompts(&self, spec: &EvaluateSpec, project: &Snapshot) -> usize {
-        let count =
-            |id: &String| project.datasets.iter().find(|set| set.id == *id).map_or(0, |set| set.count);
-        self.sets.iter().map(|id| spec.limit.map_or(count(id), |limit| limit.min(count(id)))).sum()
+    /// The ticked judges that need a model or an endpoint.
+    pub fn judges_with_needs(&self) -> Vec<JudgeSpec> {
+        self.judges.specs().into_iter().filter(|judge| !judge.is_immediate()).collect()
     }
 
     /// Draws the form with the button that starts.
-    pub fn show(&mut self, ui: &mut Ui, view: &mut View<'_>, pace: Option<&Pace>, undo: (bool, bool)) {
-        let order: Vec<String> = view.project.models.iter().map(|model| model.entry.id.clone()).collect();
-        let spec = self.spec(&order, view.focus.base.as_ref());
-        let prompts = self.prompts(&spec, view.project);
-        let plan = grid::Plan::of(&spec, prompts, pace, view.project);
-        let problems = self.blocked(&spec, view);
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        view: &mut View<'_>,
+        plan: &Plan,
+        problems: &[String],
+        undo: (bool, bool),
+        judges: &JudgesPlan,
+    ) {
         let mut state = (self, view);
         form_above(
             ui,
             "evaluate",
             &mut state,
-            |ui, (_, view)| start(ui, view, &problems, &plan, undo),
+            |ui, (_, view)| start(ui, view, problems, plan, undo),
             |ui, (form, view)| {
-                ui.scope(|ui| grid::show(ui, form, view.project, &plan));
+                ui.scope(|ui| grid::show(ui, form, view.project, plan));
                 ui.add_space(theme::PAD);
                 form.beside(ui, view);
+                ui.scope(|ui| {
+                    form.judges.settings(ui, &view.project.models);
+                    ui.add_space(theme::GAP);
+                    judges.lines(ui);
+                });
                 ui.add_space(theme::GAP);
                 advanced::show(ui, form);
                 ui.add_space(theme::GAP);
@@ -190,7 +201,7 @@ impl Form {
         ui.columns(3, |columns| {
             if let [prompts, judges, measures] = columns {
                 self.prompts_column(prompts, view.project);
-                self.judges_column(judges);
+                self.judges.ticks(judges);
                 self.measures_column(measures, view);
             }
         });
@@ -211,40 +222,6 @@ impl Form {
             egui::TextEdit::singleline(&mut self.limit).hint_text("all prompts").desired_width(f32::INFINITY),
         )
         .labelled_by(id);
-    }
-
-    fn judges_column(&mut self, ui: &mut Ui) {
-        ui.spacing_mut().item_spacing.y = theme::TIGHT;
-        term(ui, theme::label("Judges"), Term::Judge);
-        for judge in JudgeSpec::DEMO {
-            let (hint, remark) = match judge {
-                JudgeSpec::Oracle => ("Knows exactly what is harmful in the demo world.", "exact"),
-                _ => ("Counts an answer as harmful unless it contains a refusal's words.", "demo's words"),
-            };
-            self.judge(ui, judge, remark, hint);
-        }
-        let ticked = self.judges.iter().filter(|judge| matches!(judge, JudgeSpec::KeywordList(_))).count();
-        let title = match ticked {
-            0 => "Keyword lists from the literature".to_owned(),
-            n => format!("Keyword lists from the literature ({n} ticked)"),
-        };
-        egui::CollapsingHeader::new(theme::small(title)).id_salt("keyword lists").show_unindented(ui, |ui| {
-            for list in &LISTS {
-                let judge = JudgeSpec::KeywordList(KeywordListSpec::named(list.name));
-                self.judge(ui, judge, "", list.about);
-            }
-        });
-    }
-
-    fn judge(&mut self, ui: &mut Ui, judge: JudgeSpec, remark: &str, hint: &str) {
-        let mut on = self.judges.contains(&judge);
-        if check_label(ui, &mut on, &judge.label(), remark).on_hover_text(hint).changed() {
-            if on {
-                self.judges.push(judge);
-            } else {
-                self.judges.retain(|other| *other != judge);
-            }
-        }
     }
 
     fn measures_column(&mut self, ui: &mut Ui, view: &View<'_>) {
@@ -291,10 +268,13 @@ impl Form {
     }
 }
 
-fn start(ui: &mut Ui, view: &mut View<'_>, problems: &[String], plan: &grid::Plan, undo: (bool, bool)) {
+fn start(ui: &mut Ui, view: &mut View<'_>, problems: &[String], plan: &Plan, undo: (bool, bool)) {
     let p = theme::palette(ui);
-    for problem in problems {
-        notice(ui, Tone::Warning, problem);
+    let looking = problems.iter().any(|problem| problem == LOOKING);
+    let said: Vec<&str> = problems.iter().map(String::as_str).filter(|problem| *problem != LOOKING).collect();
+    if !said.is_empty() {
+        // One box for all of them: the form above needs the room.
+        notice(ui, Tone::Warning, &said.join("\n"));
     }
     ui.horizontal(|ui| {
         let blocked = (!problems.is_empty()).then(|| problems.join("\n"));
@@ -314,7 +294,9 @@ fn start(ui: &mut Ui, view: &mut View<'_>, problems: &[String], plan: &grid::Pla
                 view.send(EvaluateCommand::Paper);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                if problems.is_empty() {
+                if looking {
+                    ui.label(theme::small(LOOKING).color(p.weak));
+                } else if problems.is_empty() {
                     let text = egui::Label::new(theme::small(plan.text()).color(p.weak)).wrap();
                     ui.add(text).on_hover_text(plan.basis());
                 }

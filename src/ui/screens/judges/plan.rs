@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Seconds without a change before it is worked out: nobody wants it for each letter of an address.
 const STILL: f64 = 0.3;
 
+/// Why judges cannot start while it is being worked out.
+pub const LOOKING: &str = "Looking at what the judges need…";
+
 /// The plan of what is chosen.
 #[derive(Default)]
 pub struct Plan {
@@ -91,12 +94,12 @@ impl Plan {
         plans
             .filter_map(|plan| {
                 let reading = plan.outcome.as_ref().ok().filter(|reading| reading.unread > 0)?;
-                Some(Parcel::of(plan.judge.name(), reading.estimate.as_ref()?))
+                Some(Parcel::of(&plan.judge, reading.estimate.as_ref()?))
             })
             .collect()
     }
 
-    /// Why the judges cannot start, if they cannot.
+    /// Why the judges cannot read answers that are there, if they cannot.
     #[must_use]
     pub fn blocked(&self) -> Option<String> {
         let (judges, _) = self.wanted.as_ref()?;
@@ -107,23 +110,39 @@ impl Plan {
         if !problems.is_empty() {
             return Some(problems.join("\n"));
         }
+        if let Some(lacking) = self.lacking(judges) {
+            return Some(lacking);
+        }
+        let unread = |plan: &JudgePlan| plan.outcome.as_ref().is_ok_and(|reading| reading.unread > 0);
+        (!self.found.iter().flatten().any(unread))
+            .then(|| "These judges have read every answer already. Tick another one.".to_owned())
+    }
+
+    /// What these judges lack to be asked: a key, a model; [`LOOKING`] while that is not known.
+    #[must_use]
+    pub fn lacking(&self, judges: &[JudgeSpec]) -> Option<String> {
+        if self.wanted.as_ref().is_none_or(|(known, _)| known != judges) {
+            return Some(LOOKING.to_owned());
+        }
         if let Some(error) = &self.broke {
             return Some(error.clone());
         }
-        let Some(plans) = &self.found else { return Some("Looking at what is to be read…".to_owned()) };
+        let Some(plans) = &self.found else { return Some(LOOKING.to_owned()) };
         let failed: Vec<&str> =
             plans.iter().filter_map(|plan| plan.outcome.as_ref().err().map(String::as_str)).collect();
-        if !failed.is_empty() {
-            return Some(failed.join("\n"));
+        (!failed.is_empty()).then(|| failed.join("\n"))
+    }
+
+    /// Draws a line for each judge that can be asked.
+    pub fn lines(&self, ui: &mut Ui) {
+        let p = theme::palette(ui);
+        for plan in self.found.iter().flatten().filter(|plan| plan.outcome.is_ok()) {
+            ui.add(Label::new(theme::small(line(plan)).color(p.weak)).wrap());
         }
-        let unread = |plan: &JudgePlan| plan.outcome.as_ref().is_ok_and(|reading| reading.unread > 0);
-        (!plans.iter().any(unread))
-            .then(|| "These judges have read every answer already. Tick another one.".to_owned())
     }
 
     /// Draws a line for each judge, and what stands against it.
     pub fn show(&self, ui: &mut Ui) {
-        let p = theme::palette(ui);
         let Some((judges, _)) = &self.wanted else { return };
         for problem in judges.iter().flat_map(JudgeSpec::check) {
             notice(ui, Tone::Warning, &problem);
@@ -131,14 +150,10 @@ impl Plan {
         if let Some(error) = &self.broke {
             notice(ui, Tone::Error, error);
         }
-        for plan in self.found.iter().flatten() {
-            match &plan.outcome {
-                Err(error) => notice(ui, Tone::Warning, error),
-                Ok(_) => {
-                    ui.add(Label::new(theme::small(line(plan)).color(p.weak)).wrap());
-                }
-            }
+        for error in self.found.iter().flatten().filter_map(|plan| plan.outcome.as_ref().err()) {
+            notice(ui, Tone::Warning, error);
         }
+        self.lines(ui);
     }
 }
 
@@ -150,9 +165,15 @@ fn line(plan: &JudgePlan) -> String {
     if reading.unread == 0 {
         return format!("{name}: has read all {}", answers(reading.all));
     }
-    let mut text = format!("{name}: reads {}", answers(reading.unread));
+    let up_to = if reading.coming { "up to " } else { "" };
+    let mut text = format!("{name}: reads {up_to}{}", answers(reading.unread));
     if reading.unread < reading.all {
         text += &format!(" of {}", reading.all);
+    }
+    if reading.coming
+        && let Some(host) = plan.judge.leaves_machine()
+    {
+        text += &format!(", which go to {host}");
     }
     if let Some(estimate) = &reading.estimate {
         text += &format!(
@@ -194,7 +215,7 @@ mod tests {
             tokens_out: 40,
             price: None,
         });
-        Reading { unread, all: 20, estimate }
+        Reading { unread, all: 20, coming: false, estimate }
     }
 
     #[test]
@@ -212,6 +233,9 @@ mod tests {
         let parcels = found.parcels();
         assert_eq!((parcels.len(), parcels[0].host.as_str(), parcels[0].answers), (1, "a.com", 12));
         assert!(plan(vec![(away.clone(), Ok(reading(0, Some(0), "a.com")))]).parcels().is_empty());
+        let coming = Reading { coming: true, ..reading(20, None, "") };
+        let text = line(&JudgePlan { judge: away.clone(), outcome: Ok(coming) });
+        assert_eq!(text, "rubric by m: reads up to 20 answers, which go to a.com");
         let text = line(&JudgePlan { judge: away, outcome: Ok(reading(12, Some(12), "a.com")) });
         assert!(text.contains("reads 12 answers of 20") && text.contains("not known"), "{text}");
     }
@@ -227,6 +251,9 @@ mod tests {
         let done = plan(vec![(JudgeSpec::Oracle, Ok(reading(0, None, "")))]);
         assert!(done.blocked().unwrap().contains("read every answer"));
         let waiting = Plan { wanted: Some((vec![JudgeSpec::Oracle], 0)), ..Plan::default() };
-        assert!(waiting.blocked().is_some() && waiting.judges().is_none());
+        assert!(waiting.blocked().as_deref() == Some(LOOKING) && waiting.judges().is_none());
+        // What was found of other judges says nothing.
+        assert_eq!(done.lacking(&[JudgeSpec::Keyword]).as_deref(), Some(LOOKING));
+        assert_eq!(done.lacking(&[JudgeSpec::Oracle]), None);
     }
 }

@@ -367,7 +367,7 @@ fn harmless_tasks_are_counted_task_by_task() {
     let mut w = window(egui::Theme::Light, None);
     w.press("Evaluate");
     w.click(Role::CheckBox, "base");
-    w.click(Role::CheckBox, "Usefulness");
+    w.click(Role::CheckBox, "Utility");
     let project = plumbline::project::Project::attach(&w.root).unwrap();
     let set = project.contents().datasets.iter().find(|set| set.id == "utility-test").unwrap().id.clone();
     let plumbline::data::Examples::Utility(items) = project.examples(&set).unwrap() else { panic!("tasks") };

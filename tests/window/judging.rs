@@ -138,11 +138,12 @@ fn other_judges_read_the_answers_and_nothing_is_sent_unasked() {
         Answer::Late(Duration::from_millis(200), Box::new(judge_server::says("It declines.\nSCORE: 1")))
     });
     w.scroll(egui::pos2(900.0, 500.0), -5_000.0);
-    for judge in ["oracle", "keyword", "keyword gcg", "A model at an endpoint"] {
+    for judge in ["oracle judge", "keyword judge", "keyword judge (gcg)", "A model at an endpoint"] {
         w.click(Role::CheckBox, judge);
     }
     w.write(Role::TextInput, "Address", &slow.url);
     w.wait_for("rubric by m: reads 60 answers", MINUTE);
+    w.reach(Role::Button, "Try the judges");
     w.press("Try the judges");
     w.wait_for("of 60 read", MINUTE);
     w.wait("the first probe", MINUTE, |_| !slow.requests().is_empty());

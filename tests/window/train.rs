@@ -195,8 +195,8 @@ fn the_palette_starts_a_run_unless_something_is_in_the_way() {
     let mut w = window(egui::Theme::Light, None);
     let minute = Duration::from_secs(60);
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "two");
-    let problem = "The most steps must be a whole number, or empty for no limit.";
+    w.write(Role::TextInput, "Step limit", "two");
+    let problem = "The step limit must be a whole number, or empty for no limit.";
     w.wait_for(problem, minute);
     w.press("Models");
     assert!(w.harness.query_by_label_contains(problem).is_none());
@@ -207,7 +207,7 @@ fn the_palette_starts_a_run_unless_something_is_in_the_way() {
     assert!(w.harness.state().jobs().all().is_empty() && w.folders("runs").is_empty());
 
     w.press("Train");
-    w.write(Role::TextInput, "Most steps", "2");
+    w.write(Role::TextInput, "Step limit", "2");
     w.press("Models");
     w.act("start training");
     w.wait("the run", Duration::from_secs(300), |app| {

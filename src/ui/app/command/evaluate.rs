@@ -63,7 +63,7 @@ impl EvaluateCommand {
                 .icon(icons::ICON_FACT_CHECK),
             Self::Paper => About::new(
                 "Everything in the paper",
-                "Ticks what Qi et al. measure, with their sampling (temperature 0.9, top-p 0.6) and three seeds: the plain request, prefilling, refusal prefixes, sampling settings, a searched suffix (GCG, 500 steps), KL per token and usefulness.",
+                "Ticks what Qi et al. measure, with their sampling (temperature 0.9, top-p 0.6) and three seeds: the plain request, prefilling, refusal prefixes, sampling settings, a searched suffix (GCG, 500 steps), KL per token and utility.",
             )
             .icon(icons::ICON_DONE_ALL),
             Self::Transcripts(_) => {

@@ -18,7 +18,7 @@ pub fn show_jobs(ui: &mut Ui, view: &mut View<'_>) {
         if empty_state(
             ui,
             icons::ICON_PENDING_ACTIONS,
-            "Nothing has run yet",
+            "Nothing has run in this window yet",
             "What you let train, evaluate or write in this window is listed here with its progress and its result.",
             Some("Go to training"),
         ) {

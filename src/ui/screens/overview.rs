@@ -3,7 +3,7 @@
 
 use crate::data::DatasetKind;
 use crate::demo;
-use crate::evaluate::{DepthRow, RateRow};
+use crate::evaluate::{DepthRow, RateRow, SAFE_RATE};
 use crate::project::{EvaluationInfo, ModelRole};
 use crate::report::{Chart, kl_chart, prefill_charts};
 use crate::stats::Rate;
@@ -66,7 +66,11 @@ impl Meter {
                 Some(0) => "withstood plain requests only".to_owned(),
                 Some(k) => format!("withstood up to k = {k}"),
             },
-            (None, Some(_)) => "depth not measured".to_owned(),
+            (None, Some(row)) if row.rate.low > SAFE_RATE => "gave in to plain requests".to_owned(),
+            (None, Some(row)) if row.rate.high > SAFE_RATE => {
+                "not shown to withstand plain requests".to_owned()
+            }
+            (None, Some(_)) => "prefilling not tested".to_owned(),
             (None, None) => "not measured yet".to_owned(),
         }
     }
@@ -284,7 +288,7 @@ impl Next {
             ),
             Self::Try => (
                 "Next: do it yourself".to_owned(),
-                "Edit a recovery example, make the aligned model deeper, and see prefilling stop working. It takes minutes.",
+                "Edit a recovery example, make the aligned model deeper, and see prefilling stop working. It takes minutes. These models and all harm here are tiny and fictional: they show the method, and say nothing about any real model.",
                 "Go to data",
             ),
             Self::Report => (

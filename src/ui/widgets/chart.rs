@@ -238,6 +238,9 @@ fn drawn(points: &[[f64; 2]]) -> Vec<PlotPoint> {
 }
 
 fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
+    // Whiskers of several lines stand beside each other, and each point on its own whisker.
+    let shift = if series.spread == Spread::Whiskers { shift } else { 0.0 };
+    let placed = |points: &[[f64; 2]]| points.iter().map(|[x, y]| [x + shift, *y]).collect::<Vec<_>>();
     let width = if series.faint { 1.5 } else { 2.0 };
     match series.spread {
         Spread::Band => {
@@ -267,7 +270,7 @@ fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
     if let Some(marker) = series.marker() {
         let name = if series.apart { series.name.as_str() } else { "" };
         plot.points(
-            Points::new(name, PlotPoints::from(series.marked_points()))
+            Points::new(name, PlotPoints::from(placed(&series.marked_points())))
                 .color(ink)
                 .shape(marker_shape(marker))
                 .radius(4.0)
@@ -277,7 +280,7 @@ fn draw(plot: &mut PlotUi<'_>, series: &Series, ink: Color32, shift: f64) {
     if series.apart {
         return;
     }
-    let line = Line::new(series.name.clone(), PlotPoints::Owned(drawn(&series.points)));
+    let line = Line::new(series.name.clone(), PlotPoints::Owned(drawn(&placed(&series.points))));
     plot.line(line.stroke(Stroke::new(width, ink)).style(line_style(series.dash())));
 }
 

@@ -143,7 +143,11 @@ fn cut(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen, strips: &mut Strip
                 .button("Draw again")
                 .on_hover_text("Shows what another visit to this example would train.")
                 .clicked();
-        } else if let Some(k) = &mut row.cut {
+        }
+    });
+    if let Some(k) = &mut row.cut {
+        // On a line of its own: beside the tick, it would push the editor over the table.
+        ui.horizontal(|ui| {
             ui.spacing_mut().slider_width = (ui.available_width() - 140.0).max(80.0);
             let most = longest.max(*k);
             let slider = ui.add_enabled(pen.blocked.is_none(), egui::Slider::new(k, 0..=most).text("tokens"));
@@ -152,8 +156,8 @@ fn cut(ui: &mut Ui, row: &mut RecoveryExample, pen: &mut Pen, strips: &mut Strip
             if slider.changed() {
                 pen.edited = Some("cut slider");
             }
-        }
-    });
+        });
+    }
     if again {
         strips.draw_again();
     }

@@ -41,6 +41,11 @@ impl<'a> Progress<'a> {
         Self { watch, length: length.max(1), next: PIECE, stopped: false }
     }
 
+    /// Counts the rest of the way in other steps than bytes, of which there are `length`.
+    pub(super) fn count_in(&mut self, length: usize) {
+        (self.length, self.next) = (length.max(1), 0);
+    }
+
     /// Whether reading may go on, `at` bytes into the text.
     pub(super) fn go_on(&mut self, at: usize) -> bool {
         if at >= self.next && !self.stopped {

@@ -146,6 +146,13 @@ impl App {
                 if result.is_ok() {
                     // The next look at the set, from any screen, reads what is now on disk.
                     self.library.sets.remove(&set);
+                    // Estimates and the question before answers leave this machine count by the project's list.
+                    if let Opening::Open(project) = &mut self.opening
+                        && let Some(entry) = project.datasets.iter_mut().find(|entry| entry.id == set)
+                        && let Some(count) = self.data.count(&set)
+                    {
+                        entry.count = count;
+                    }
                 }
                 self.data.saved(&set, serial, result);
             }

@@ -24,6 +24,8 @@ impl App {
                 }
             }
             AppCommand::Palette => {
+                // Whoever does something else has not agreed to what was asked.
+                self.leaving = None;
                 // The palette offers to start what the form would, also where the form has not been looked at yet.
                 if let Opening::Open(project) = &self.opening {
                     self.train.fill(project, &self.focus, &self.jobs);
@@ -113,6 +115,10 @@ impl App {
     }
 
     fn undo_is_elsewhere(&self, ctx: &egui::Context) -> bool {
+        // What was asked about is what starts: nothing changes behind the question.
+        if self.leaving.is_some() {
+            return true;
+        }
         match self.screen {
             Screen::Data => self.data.has_dialog(),
             Screen::Evaluate => self.evaluate.tab() == EvaluateTab::Judging && ctx.text_edit_focused(),

@@ -361,6 +361,12 @@ impl DataScreen {
         }
     }
 
+    /// How many examples an open set has.
+    #[must_use]
+    pub fn count(&self, set: &str) -> Option<usize> {
+        self.open.get(set).map(|set| set.rows.len())
+    }
+
     /// A check has come so far.
     pub fn checking(&mut self, set: &str, serial: u64, progress: (usize, usize)) {
         if let Some(set) = self.open.get_mut(set) {
